@@ -1,0 +1,28 @@
+//! FF1 on VAES and AVX-512 IFMA, for halves that fit 96 bits: eight values to a register.
+//!
+//! A *group* is eight values; value `k` of a group is in 64-bit lane `2k` if `k < 4`, else in lane
+//! `2(k - 4) + 1`, so that the even lanes become the blocks of one register in their order, and the
+//! odd lanes those of another. Halves above 52 bits are two limbs of 52 bits, low and high.
+//!
+//! Every function here is compiled for [`Kernel::vector`](crate::kernel::Kernel::vector)'s
+//! extensions and may be called only where that kernel exists.
+
+pub(super) mod ascii;
+mod decimal;
+mod halves;
+mod narrow;
+mod registers;
+mod text;
+mod wide;
+
+pub(super) use self::halves::{narrow_halves, wide_halves};
+
+/// Values in a register.
+const GROUP: usize = 8;
+/// Groups in a full batch.
+const GROUPS: usize = super::portable::LANES / GROUP;
+/// Groups whose AES rounds run in lockstep; two registers each. The processor overlaps the
+/// arithmetic of one set with the AES rounds of the next.
+const LOCKSTEP: usize = 2;
+/// Bits of a limb.
+const LIMB_BITS: u32 = 52;

@@ -1,0 +1,252 @@
+//! Values with separators, kept parts, check digits, tweak columns or characters of several bytes.
+
+use super::notation::Notation;
+use super::tweak::{self, TweakColumn, TweakRule};
+use super::{Characters, Work, batch_rows};
+use crate::column::invalid::{Invalid, Reason};
+use crate::column::sink::Sink;
+use crate::column::strings::Strings;
+use crate::failure::Failure;
+use tokenkit_algorithms::check_digit::{luhn_sum, solve_luhn};
+use tokenkit_algorithms::ff1::Tweak;
+
+/// Values of one length and one tweak length that wait to be encrypted together.
+struct Batch<'k, N: Notation + 'k> {
+    cipher: N::Cipher<'k>,
+    /// Symbols of a whole value, kept parts and check digit included.
+    length: usize,
+    tweak_length: usize,
+    stride: usize,
+    capacity: usize,
+    rows: Vec<u32>,
+    whole: Vec<N::Symbol>,
+    source: Vec<N::Symbol>,
+    target: Vec<N::Symbol>,
+    tweaks: Vec<u8>,
+}
+
+/// Buffers that one row after the other uses.
+struct RowBuffers<S> {
+    symbols: Vec<S>,
+    digits: Vec<u8>,
+    tweak: Vec<u8>,
+    text: Vec<u8>,
+}
+
+struct Run<'k, 'a, N: Notation> {
+    characters: &'a Characters,
+    notation: &'k N,
+    work: Work<'k>,
+    tweaks: Option<&'a TweakColumn<'a>>,
+    digit_tweak: bool,
+    batches: Vec<Batch<'k, N>>,
+    /// For each length, the batches of that length, one for each tweak length met.
+    by_length: Vec<Vec<usize>>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "the same list as the method that chooses the path")]
+pub(super) fn run<N: Notation, C: Strings, S: Sink>(
+    characters: &Characters,
+    notation: &N,
+    work: &Work<'_>,
+    column: &C,
+    rows: usize,
+    tweaks: Option<&TweakColumn<'_>>,
+    sink: &mut S,
+    invalid: &mut Invalid,
+) -> Result<(), Failure> {
+    let digit_tweak = characters.has_digit_alphabet();
+    let mut run =
+        Run { characters, notation, work: *work, tweaks, digit_tweak, batches: Vec::new(), by_length: Vec::new() };
+    let mut buffers =
+        RowBuffers { symbols: Vec::new(), digits: Vec::new(), tweak: Vec::new(), text: Vec::new() };
+    for row in 0..rows {
+        if column.is_null(row) {
+            continue;
+        }
+        let value = column.bytes(row);
+        if value.is_empty() {
+            continue;
+        }
+        match run.prepare(row, value, &mut buffers) {
+            Err(reason) => invalid.mark(row, reason),
+            Ok(()) => {
+                let index = run.batch(buffers.symbols.len(), buffers.tweak.len())?;
+                run.push(index, row, &buffers);
+                if run.batches[index].rows.len() == run.batches[index].capacity {
+                    run.flush(index, column, &mut buffers, sink)?;
+                }
+            }
+        }
+    }
+    for index in 0..run.batches.len() {
+        run.flush(index, column, &mut buffers, sink)?;
+    }
+    Ok(())
+}
+
+impl<'k, N: Notation> Run<'k, '_, N> {
+    /// Reads a row's symbols and tweak into the buffers, if the value fits.
+    #[inline]
+    fn prepare(&self, row: usize, value: &[u8], buffers: &mut RowBuffers<N::Symbol>) -> Result<(), Reason> {
+        let characters = self.characters;
+        buffers.symbols.clear();
+        self.notation.read(value, &mut buffers.symbols)?;
+        let length = buffers.symbols.len();
+        if length < characters.min_length {
+            return Err(Reason::TooShort);
+        }
+        if length > characters.max_length {
+            return Err(Reason::TooLong);
+        }
+        if let Some(check_digit) = characters.check_digit {
+            digits(self.notation, &buffers.symbols, &mut buffers.digits);
+            if luhn_sum(&buffers.digits) != check_digit.source_residue(self.work.direction) {
+                return Err(Reason::CheckDigit);
+            }
+        }
+        self.tweak(row, buffers)
+    }
+
+    #[inline]
+    fn tweak(&self, row: usize, buffers: &mut RowBuffers<N::Symbol>) -> Result<(), Reason> {
+        let characters = self.characters;
+        buffers.tweak.clear();
+        let cell = match self.tweaks {
+            Some(tweaks) => Some(tweaks.get(row).ok_or(Reason::Tweak)?),
+            None => None,
+        };
+        match characters.tweak {
+            TweakRule::Raw(_) => {}
+            TweakRule::RawColumn => buffers.tweak.extend_from_slice(cell.unwrap_or_default()),
+            TweakRule::Contract if cell.is_none() && !characters.keeps_any() => {}
+            TweakRule::Contract => {
+                let first = &buffers.symbols[..characters.keep_first];
+                let last = &buffers.symbols[buffers.symbols.len() - characters.keep_last..];
+                if self.digit_tweak {
+                    let mut kept = [0; 30];
+                    for (digit, &symbol) in kept.iter_mut().zip(first.iter().chain(last)) {
+                        *digit = self.notation.numeral(symbol) as u8;
+                    }
+                    let (first, rest) = kept.split_at(characters.keep_first);
+                    tweak::digits(first, &rest[..characters.keep_last], &mut buffers.tweak);
+                } else {
+                    let (mut first_text, mut last_text) = (String::new(), String::new());
+                    self.notation.text(first, &mut first_text);
+                    self.notation.text(last, &mut last_text);
+                    tweak::parts(&first_text, &last_text, &mut buffers.tweak);
+                }
+                buffers.tweak.push(u8::from(cell.is_some()));
+                buffers.tweak.extend_from_slice(cell.unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// The batch for a length and tweak length.
+    #[inline]
+    fn batch(&mut self, length: usize, tweak_length: usize) -> Result<usize, Failure> {
+        if length >= self.by_length.len() {
+            self.by_length.resize_with(length + 1, Vec::new);
+        }
+        let found = self.by_length[length].iter().find(|&&index| self.batches[index].tweak_length == tweak_length);
+        match found {
+            Some(&index) => Ok(index),
+            None => {
+                let batch = self.make(length, tweak_length)?;
+                self.batches.push(batch);
+                self.by_length[length].push(self.batches.len() - 1);
+                Ok(self.batches.len() - 1)
+            }
+        }
+    }
+
+    #[cold]
+    fn make(&self, length: usize, tweak_length: usize) -> Result<Batch<'k, N>, Failure> {
+        let parameters = self.characters.parameters(self.characters.body_length(length))?;
+        let tweak = match &self.characters.tweak {
+            TweakRule::Raw(bytes) => Tweak::Shared(bytes),
+            _ => Tweak::Each { length: tweak_length },
+        };
+        let cipher = self.notation.cipher(&self.work, parameters, tweak)?;
+        let stride = N::stride(&cipher);
+        let capacity = batch_rows(stride);
+        Ok(Batch {
+            cipher,
+            length,
+            tweak_length,
+            stride,
+            capacity,
+            rows: Vec::with_capacity(capacity),
+            whole: Vec::with_capacity(capacity * length),
+            source: vec![N::Symbol::default(); capacity * stride],
+            target: vec![N::Symbol::default(); capacity * stride],
+            tweaks: Vec::with_capacity(capacity * tweak_length),
+        })
+    }
+
+    #[inline]
+    fn push(&mut self, index: usize, row: usize, buffers: &RowBuffers<N::Symbol>) {
+        let batch = &mut self.batches[index];
+        let body = self.characters.body_length(batch.length);
+        let start = batch.rows.len() * batch.stride;
+        let first = self.characters.keep_first;
+        batch.source[start..start + body].copy_from_slice(&buffers.symbols[first..first + body]);
+        batch.whole.extend_from_slice(&buffers.symbols);
+        batch.tweaks.extend_from_slice(&buffers.tweak);
+        batch.rows.push(row as u32);
+    }
+
+    fn flush<C: Strings, S: Sink>(
+        &mut self,
+        index: usize,
+        column: &C,
+        buffers: &mut RowBuffers<N::Symbol>,
+        sink: &mut S,
+    ) -> Result<(), Failure> {
+        let batch = &mut self.batches[index];
+        let used = batch.rows.len() * batch.stride;
+        if used == 0 {
+            return Ok(());
+        }
+        let (direction, target) = (self.work.direction, &mut batch.target[..used]);
+        N::apply(&batch.cipher, direction, &batch.source[..used], target, &batch.tweaks)?;
+        let body = self.characters.body_length(batch.length);
+        let first = self.characters.keep_first;
+        let turned = batch.target.chunks_exact(batch.stride);
+        for ((&row, whole), turned) in batch.rows.iter().zip(batch.whole.chunks_exact_mut(batch.length)).zip(turned) {
+            whole[first..first + body].copy_from_slice(&turned[..body]);
+            if let Some(check_digit) = self.characters.check_digit {
+                let residue = check_digit.target_residue(direction);
+                restore_check(self.notation, whole, first + body, residue, &mut buffers.digits);
+            }
+            buffers.text.clear();
+            self.notation.write(column.bytes(row as usize), whole, &mut buffers.text);
+            sink.write(row as usize, &buffers.text);
+        }
+        batch.rows.clear();
+        batch.whole.clear();
+        batch.tweaks.clear();
+        Ok(())
+    }
+}
+
+#[inline]
+fn digits<N: Notation>(notation: &N, symbols: &[N::Symbol], digits: &mut Vec<u8>) {
+    digits.clear();
+    digits.extend(symbols.iter().map(|&symbol| notation.numeral(symbol) as u8));
+}
+
+/// Sets the symbol at `position` so that the Luhn sum of the whole value is `residue`.
+#[inline]
+fn restore_check<N: Notation>(
+    notation: &N,
+    whole: &mut [N::Symbol],
+    position: usize,
+    residue: u8,
+    scratch: &mut Vec<u8>,
+) {
+    digits(notation, whole, scratch);
+    solve_luhn(scratch, position, residue);
+    whole[position] = notation.symbol(u16::from(scratch[position]));
+}

@@ -1,0 +1,175 @@
+//! Values that are nothing but characters of a one-byte alphabet: whole batches go through the fused kernel.
+
+use super::{Characters, Work, batch_rows};
+use crate::column::invalid::{Invalid, Reason};
+use crate::column::sink::Sink;
+use crate::column::strings::Strings;
+use crate::failure::{Code, Failure};
+use tokenkit_algorithms::ff1::{AsciiFf1, Tweak};
+
+/// Rows looked at together for values that stand one after the other in memory.
+const BLOCK: usize = 256;
+
+/// Values of one length that wait to be encrypted together.
+struct Batch<'k, 'a> {
+    cipher: AsciiFf1<'k, 'a>,
+    length: usize,
+    stride: usize,
+    capacity: usize,
+    source: Vec<u8>,
+    rows: Vec<u32>,
+}
+
+impl Batch<'_, '_> {
+    #[inline]
+    fn push(&mut self, row: usize, value: &[u8]) {
+        let start = self.rows.len() * self.stride;
+        copy_value(value, &mut self.source[start..start + self.stride]);
+        self.rows.push(row as u32);
+    }
+
+    fn flush<S: Sink>(&mut self, work: &Work<'_>, sink: &mut S, wrong: &mut Vec<u32>, invalid: &mut Invalid) {
+        let source = &self.source[..self.rows.len() * self.stride];
+        encrypt(&self.cipher, work, self.length, source, &self.rows, sink, wrong, invalid);
+        self.rows.clear();
+    }
+}
+
+/// Copies a value to the start of its slot. Most values have at most 16 bytes, for which two overlapping moves beat a
+/// call to memcpy.
+#[inline]
+fn copy_value(value: &[u8], slot: &mut [u8]) {
+    if let (Some(head), Some(tail), 8..=16) = (value.first_chunk::<8>(), value.last_chunk::<8>(), value.len()) {
+        let end = value.len();
+        slot[..8].copy_from_slice(head);
+        slot[end - 8..end].copy_from_slice(tail);
+    } else {
+        slot[..value.len()].copy_from_slice(value);
+    }
+}
+
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "one call site for direct runs and one for gathered batches")]
+fn encrypt<S: Sink>(
+    cipher: &AsciiFf1<'_, '_>,
+    work: &Work<'_>,
+    length: usize,
+    source: &[u8],
+    rows: &[u32],
+    sink: &mut S,
+    wrong: &mut Vec<u32>,
+    invalid: &mut Invalid,
+) {
+    wrong.clear();
+    sink.write_batch(rows, length, cipher.stride(), |target| {
+        cipher.apply(work.direction, source, target, &[], wrong);
+    });
+    for &index in wrong.iter() {
+        let row = rows[index as usize] as usize;
+        sink.clear(row);
+        invalid.mark(row, Reason::Character);
+    }
+}
+
+struct Batches<'k, 'a> {
+    characters: &'a Characters,
+    work: Work<'k>,
+    tweak: &'a [u8],
+    by_length: Vec<Option<Box<Batch<'k, 'a>>>>,
+}
+
+impl<'k, 'a> Batches<'k, 'a> {
+    /// The batch for a length, `None` if values can't have it.
+    #[inline]
+    fn get(&mut self, length: usize) -> Result<Option<&mut Batch<'k, 'a>>, Failure> {
+        if length < self.characters.min_length || length > self.characters.max_length {
+            return Ok(None);
+        }
+        if length >= self.by_length.len() {
+            self.by_length.resize_with(length + 1, || None);
+        }
+        if self.by_length[length].is_none() {
+            self.by_length[length] = Some(Box::new(self.make(length)?));
+        }
+        Ok(self.by_length[length].as_deref_mut())
+    }
+
+    #[cold]
+    fn make(&self, length: usize) -> Result<Batch<'k, 'a>, Failure> {
+        let parameters = self.characters.parameters(length)?;
+        let alphabet = &self.characters.alphabet;
+        let cipher =
+            AsciiFf1::new(self.work.key, self.work.kernel, alphabet, parameters, Tweak::Shared(self.tweak))
+                .map_err(|_| Failure::new(Code::Scheme, "FF1 refuses this tweak"))?;
+        let stride = cipher.stride();
+        let capacity = batch_rows(stride);
+        let (source, rows) = (vec![0; capacity * stride], Vec::with_capacity(capacity));
+        Ok(Batch { cipher, length, stride, capacity, source, rows })
+    }
+}
+
+pub(super) fn run<C: Strings, S: Sink>(
+    characters: &Characters,
+    work: &Work<'_>,
+    column: &C,
+    rows: usize,
+    sink: &mut S,
+    invalid: &mut Invalid,
+) -> Result<(), Failure> {
+    let tweak = characters.tweak.shared(false).unwrap_or_default();
+    let mut batches = Batches { characters, work: *work, tweak, by_length: Vec::new() };
+    let mut wrong = Vec::new();
+    let mut block_rows: Vec<u32> = Vec::with_capacity(BLOCK);
+    for start in (0..rows).step_by(BLOCK) {
+        let end = (start + BLOCK).min(rows);
+        if end - start == BLOCK && !column.is_null(start) {
+            let length = column.bytes(start).len();
+            if let Some(batch) = batches.get(length)?
+                && batch.stride == length
+                && let Some(source) = column.contiguous(start..end, length)
+            {
+                block_rows.clear();
+                block_rows.extend(start as u32..end as u32);
+                encrypt(&batch.cipher, work, length, source, &block_rows, sink, &mut wrong, invalid);
+                continue;
+            }
+        }
+        for row in start..end {
+            if column.is_null(row) {
+                continue;
+            }
+            let value = column.bytes(row);
+            if value.is_empty() {
+                continue;
+            }
+            match batches.get(value.len())? {
+                Some(batch) => {
+                    batch.push(row, value);
+                    if batch.rows.len() == batch.capacity {
+                        batch.flush(work, sink, &mut wrong, invalid);
+                    }
+                }
+                None => invalid.mark(row, length_reason(characters, value)),
+            }
+        }
+    }
+    for batch in batches.by_length.iter_mut().flatten() {
+        if !batch.rows.is_empty() {
+            batch.flush(work, sink, &mut wrong, invalid);
+        }
+    }
+    Ok(())
+}
+
+/// Why a value of a wrong length doesn't fit: a foreign character is named before the length.
+#[cold]
+fn length_reason(characters: &Characters, value: &[u8]) -> Reason {
+    let numerals = characters.alphabet.ascii_numerals();
+    if value.iter().any(|&byte| numerals[usize::from(byte)] == u8::MAX) {
+        Reason::Character
+    } else if value.len() < characters.min_length {
+        Reason::TooShort
+    } else {
+        Reason::TooLong
+    }
+}

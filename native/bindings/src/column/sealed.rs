@@ -1,0 +1,170 @@
+//! Sealed tokens: AES-SIV with one empty associated-data component, behind a version byte and the key version's id,
+//! spelled in base64url without padding.
+
+use super::invalid::{Invalid, Reason};
+use super::sink::Sink;
+use super::strings::Strings;
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use tokenkit_algorithms::ff1::Direction;
+use tokenkit_algorithms::kernel::Kernel;
+use tokenkit_algorithms::siv::Siv;
+
+/// Decoding refuses padding and nonzero trailing bits, so that a token has one spelling.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+const VERSION: u8 = 1;
+const HEADER_BYTES: usize = 5;
+const SYNTHETIC_IV_BYTES: usize = 16;
+const BATCH_ROWS: usize = 128;
+/// A batch is closed early when its values grow past this, so that long texts don't pile up.
+const BATCH_BYTES: usize = 1 << 18;
+
+/// How text becomes a sealed token.
+pub struct Sealed {
+    /// Most bytes of a value.
+    pub max_length: usize,
+    /// The id of the key version, which the token carries.
+    pub key_id: u32,
+}
+
+impl Sealed {
+    fn header(&self) -> [u8; HEADER_BYTES] {
+        let id = self.key_id.to_be_bytes();
+        [VERSION, id[0], id[1], id[2], id[3]]
+    }
+
+    /// Turns every row of a column.
+    pub fn run<C: Strings, S: Sink>(
+        &self,
+        siv: &Siv,
+        kernel: Kernel,
+        direction: Direction,
+        column: &C,
+        rows: usize,
+        sink: &mut S,
+        invalid: &mut Invalid,
+    ) {
+        let mut batch = Batch::default();
+        for row in 0..rows {
+            if column.is_null(row) || column.bytes(row).is_empty() {
+                continue;
+            }
+            let value = column.bytes(row);
+            match direction {
+                Direction::Encrypt if value.len() > self.max_length => invalid.mark(row, Reason::TooLong),
+                Direction::Encrypt => batch.push(row, value),
+                Direction::Decrypt => match self.decode(value, &mut batch.bytes) {
+                    Ok(()) => batch.close_row(row),
+                    Err(reason) => invalid.mark(row, reason),
+                },
+            }
+            if batch.rows.len() == BATCH_ROWS || batch.bytes.len() >= BATCH_BYTES {
+                self.flush(siv, kernel, direction, &mut batch, sink, invalid);
+            }
+        }
+        self.flush(siv, kernel, direction, &mut batch, sink, invalid);
+    }
+
+    /// Appends what a token seals (synthetic IV and ciphertext).
+    fn decode(&self, token: &[u8], bytes: &mut Vec<u8>) -> Result<(), Reason> {
+        let start = bytes.len();
+        if BASE64URL.decode_vec(token, bytes).is_err() {
+            bytes.truncate(start);
+            return Err(Reason::Encoding);
+        }
+        let decoded = &bytes[start..];
+        let reason = if decoded.len() <= HEADER_BYTES + SYNTHETIC_IV_BYTES || decoded[0] != VERSION {
+            Some(Reason::Encoding)
+        } else {
+            (decoded[..HEADER_BYTES] != self.header()).then_some(Reason::Integrity)
+        };
+        if let Some(reason) = reason {
+            bytes.truncate(start);
+            return Err(reason);
+        }
+        bytes.drain(start..start + HEADER_BYTES);
+        Ok(())
+    }
+
+    fn flush<S: Sink>(
+        &self,
+        siv: &Siv,
+        kernel: Kernel,
+        direction: Direction,
+        batch: &mut Batch,
+        sink: &mut S,
+        invalid: &mut Invalid,
+    ) {
+        let Batch { bytes, ends, rows } = batch;
+        let starts = std::iter::once(&0).chain(ends.iter());
+        let values: Vec<&[u8]> = starts.zip(ends.iter()).map(|(&start, &end)| &bytes[start..end]).collect();
+        match direction {
+            Direction::Encrypt => {
+                let mut sealed = vec![0; bytes.len() + values.len() * SYNTHETIC_IV_BYTES];
+                siv.seal_batch(kernel, &[], &values, &mut sealed);
+                let mut rest = sealed.as_slice();
+                let (mut framed, mut token) = (Vec::new(), String::new());
+                for (value, &row) in values.iter().zip(rows.iter()) {
+                    let (this, others) = rest.split_at(value.len() + SYNTHETIC_IV_BYTES);
+                    rest = others;
+                    framed.clear();
+                    framed.extend_from_slice(&self.header());
+                    framed.extend_from_slice(this);
+                    token.clear();
+                    BASE64URL.encode_string(&framed, &mut token);
+                    sink.write(row as usize, token.as_bytes());
+                }
+            }
+            Direction::Decrypt => {
+                let mut opened = vec![0; bytes.len() - values.len() * SYNTHETIC_IV_BYTES];
+                let mut authentic = vec![false; values.len()];
+                siv.open_batch(kernel, &[], &values, &mut opened, &mut authentic);
+                let mut rest = opened.as_slice();
+                for ((value, &row), authentic) in values.iter().zip(rows.iter()).zip(authentic) {
+                    let (this, others) = rest.split_at(value.len() - SYNTHETIC_IV_BYTES);
+                    rest = others;
+                    if !authentic {
+                        invalid.mark(row as usize, Reason::Integrity);
+                    } else if std::str::from_utf8(this).is_err() {
+                        invalid.mark(row as usize, Reason::Encoding);
+                    } else {
+                        sink.write(row as usize, this);
+                    }
+                }
+            }
+        }
+        batch.clear();
+    }
+}
+
+/// Values that wait to be sealed or opened together.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    rows: Vec<u32>,
+}
+
+impl Batch {
+    fn push(&mut self, row: usize, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.close_row(row);
+    }
+
+    fn close_row(&mut self, row: usize) {
+        self.ends.push(self.bytes.len());
+        self.rows.push(row as u32);
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.rows.clear();
+    }
+}

@@ -1,0 +1,6 @@
+//! Key versions of this process: where their bytes live, and how a keyring's payload is sealed and opened.
+
+pub mod payload;
+pub mod registry;
+
+pub use registry::{KeyReference, Subkey};

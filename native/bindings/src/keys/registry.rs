@@ -1,0 +1,197 @@
+//! The process's key registry: the only place where the bytes of a key version live.
+//!
+//! Plans, expressions and Python objects hold a [`KeyReference`] (an id and a key-check value), never bytes. A [`Handle`]
+//! keeps its version in the registry; when the last handle of a version goes, its bytes and every subkey derived from
+//! it are overwritten.
+
+use crate::failure::{Code, Failure};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use tokenkit_algorithms::aes::{AesKey, scrub_stack};
+use tokenkit_algorithms::derive::{Purpose, check_value, hmac_sha256, subkey};
+use tokenkit_algorithms::siv::Siv;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes in a key version.
+pub const VERSION_BYTES: usize = 32;
+
+/// What names a key version in a plan: enough to find it and to know that it is the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReference {
+    /// The key's name in its keyring, for messages only.
+    pub name: String,
+    /// The version's number in its key, for messages only.
+    pub version: u32,
+    /// The version's id, unique in its keyring.
+    pub id: u32,
+    /// The version's key-check value.
+    pub check_value: [u8; 16],
+}
+
+/// A subkey, expanded and ready for use.
+pub enum Subkey {
+    /// For FF1.
+    Ff1(AesKey),
+    /// For AES-SIV.
+    AesSiv(Siv),
+}
+
+/// A key version's bytes and what was derived from them.
+pub struct KeyMaterial {
+    secret: Box<Zeroizing<[u8; VERSION_BYTES]>>,
+    subkeys: Mutex<HashMap<(u8, String), Arc<Subkey>>>,
+}
+
+impl KeyMaterial {
+    fn derived<const N: usize>(&self, purpose: Purpose, domain: &str) -> Zeroizing<[u8; N]> {
+        let mut bytes = Zeroizing::new([0; N]);
+        subkey(&self.secret, purpose, domain, bytes.as_mut());
+        bytes
+    }
+
+    /// The FF1 or AES-SIV subkey of a domain; derived once, then kept for as long as the key version is.
+    pub fn subkey(&self, purpose: Purpose, domain: &str) -> Result<Arc<Subkey>, Failure> {
+        let mut subkeys = lock(&self.subkeys);
+        if let Some(found) = subkeys.get(&(purpose as u8, domain.to_owned())) {
+            return Ok(Arc::clone(found));
+        }
+        let defect = |_| Failure::new(Code::NativeDefect, "a derived subkey has the wrong length");
+        let made = Arc::new(match purpose {
+            Purpose::Ff1 => Subkey::Ff1(AesKey::new(self.derived::<32>(purpose, domain).as_ref()).map_err(defect)?),
+            Purpose::AesSiv => Subkey::AesSiv(Siv::new(self.derived::<64>(purpose, domain).as_ref()).map_err(defect)?),
+            _ => return Err(Failure::new(Code::NativeDefect, "no column algorithm has this purpose")),
+        });
+        scrub_stack();
+        subkeys.insert((purpose as u8, domain.to_owned()), Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// HMAC-SHA-256 over `message` under the "metadata MAC" subkey.
+    pub fn metadata_mac(&self, message: &[u8]) -> [u8; 32] {
+        let mac = hmac_sha256(self.derived::<32>(Purpose::MetadataMac, "").as_ref(), message);
+        scrub_stack();
+        mac
+    }
+
+    /// The version's bytes, for sealing a keyring.
+    pub(super) fn secret(&self) -> &[u8; VERSION_BYTES] {
+        &self.secret
+    }
+}
+
+struct Entry {
+    material: Arc<KeyMaterial>,
+    check_value: [u8; 16],
+    handles: usize,
+}
+
+static REGISTRY: LazyLock<Mutex<HashMap<u32, Entry>>> = LazyLock::new(Mutex::default);
+
+/// A poisoned lock only means that another thread panicked between two whole updates: the map itself is sound.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps one key version in the registry for as long as it lives.
+pub struct Handle {
+    id: u32,
+    check_value: [u8; 16],
+}
+
+impl Handle {
+    /// Loads a version; the bytes given are overwritten. Another key under the same id is refused.
+    pub fn load(id: u32, secret: &mut [u8; VERSION_BYTES]) -> Result<Handle, Failure> {
+        let loaded = Self::load_copy(id, secret);
+        secret.zeroize();
+        scrub_stack();
+        loaded
+    }
+
+    fn load_copy(id: u32, secret: &[u8; VERSION_BYTES]) -> Result<Handle, Failure> {
+        if id == 0 {
+            return Err(Failure::new(Code::KeyConflict, "a key version's id is a nonzero 32-bit number"));
+        }
+        let check_value = check_value(secret);
+        let mut registry = lock(&REGISTRY);
+        match registry.get_mut(&id) {
+            Some(entry) if entry.check_value == check_value => entry.handles += 1,
+            Some(_) => {
+                return Err(Failure::new(
+                    Code::KeyConflict,
+                    format!("another key is already loaded under the id {id} in this process"),
+                )
+                .with_hint("close the other keyring first, or rotate one of the two keys"));
+            }
+            None => {
+                let mut boxed = Box::new(Zeroizing::new([0; VERSION_BYTES]));
+                boxed.copy_from_slice(secret);
+                let material = KeyMaterial { secret: boxed, subkeys: Mutex::default() };
+                registry.insert(id, Entry { material: Arc::new(material), check_value, handles: 1 });
+            }
+        }
+        Ok(Handle { id, check_value })
+    }
+
+    /// Makes a new version from the operating system's random numbers.
+    pub fn generate(id: u32) -> Result<Handle, Failure> {
+        let mut secret = Zeroizing::new([0; VERSION_BYTES]);
+        getrandom::fill(secret.as_mut())
+            .map_err(|_| Failure::new(Code::NativeDefect, "the operating system gave no random numbers"))?;
+        Handle::load(id, &mut secret)
+    }
+
+    /// The version's id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The version's key-check value.
+    pub fn check_value(&self) -> [u8; 16] {
+        self.check_value
+    }
+
+    /// The version's material.
+    pub fn material(&self) -> Result<Arc<KeyMaterial>, Failure> {
+        find(self.id, &self.check_value)
+            .ok_or_else(|| Failure::new(Code::NativeDefect, "a live handle's key is not in the registry"))
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut registry = lock(&REGISTRY);
+        if let Some(entry) = registry.get_mut(&self.id) {
+            entry.handles -= 1;
+            if entry.handles == 0 {
+                registry.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// The material of a loaded version, if the id is loaded and is the key that the check value names.
+pub fn find(id: u32, check_value: &[u8; 16]) -> Option<Arc<KeyMaterial>> {
+    let registry = lock(&REGISTRY);
+    let entry = registry.get(&id)?;
+    (entry.check_value == *check_value).then(|| Arc::clone(&entry.material))
+}
+
+/// The subkey that a plan needs, or an error that says which key is missing and how to load it.
+pub fn resolve(reference: &KeyReference, purpose: Purpose, domain: &str) -> Result<Arc<Subkey>, Failure> {
+    let material = find(reference.id, &reference.check_value).ok_or_else(|| {
+        Failure::new(
+            Code::KeyNotLoaded,
+            format!(
+                "key {} version {} (id {}) is not loaded in this process",
+                serde_json::Value::from(reference.name.as_str()),
+                reference.version,
+                reference.id
+            ),
+        )
+        .with_hint(
+            "keep the keyring open until the plan has run: with tokenkit.open_keyring(PATH) as keyring: ..., \
+             or tokenkit.use_keyring(PATH), or TOKENKIT_KEYRING and TOKENKIT_KEK in the environment",
+        )
+    })?;
+    material.subkey(purpose, domain)
+}

@@ -1,0 +1,9 @@
+//! `tokenkit._native`: Arrow columns, the key registry and the Polars plugin over `tokenkit_algorithms`.
+
+mod column;
+mod failure;
+mod kernel;
+mod keys;
+mod plugin;
+mod python;
+mod spec;

@@ -1,0 +1,44 @@
+//! Failures as the exceptions of `tokenkit.errors`.
+
+use crate::failure::Failure;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::any::Any;
+
+const ERRORS: &str = "tokenkit.errors";
+
+/// The exception that stands for a failure.
+pub fn raise(py: Python<'_>, failure: &Failure) -> PyErr {
+    let text = failure.to_string();
+    let build = || {
+        let native = PyRuntimeError::new_err(text.clone()).into_value(py);
+        py.import(ERRORS)?.getattr("from_polars")?.call1((native,))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// An exception of a class that only this boundary raises.
+pub fn raise_class(py: Python<'_>, class: &str, message: &str, hint: &str) -> PyErr {
+    let build = || {
+        let fields = PyDict::new(py);
+        fields.set_item("hint", hint)?;
+        py.import(ERRORS)?.getattr(class)?.call((message,), Some(&fields))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// Runs native work without the interpreter lock; a panic becomes an exception.
+pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
+    let outcome: Result<Result<T, Failure>, Box<dyn Any + Send>> =
+        py.detach(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)));
+    match outcome {
+        Ok(result) => result.map_err(|failure| raise(py, &failure)),
+        Err(_) => Err(raise_class(
+            py,
+            "NativeDefect",
+            "a panic in the native module; please report it",
+            "set TOKENKIT_KERNEL=portable to see whether the vector kernel is at fault",
+        )),
+    }
+}

@@ -1,0 +1,168 @@
+//! Key handles and keyring payloads for `tokenkit.keys`. Key bytes don't pass through Python objects, but for
+//! `import_key`, which wipes the bytearray that it is given.
+
+use super::exceptions::{raise, raise_class};
+use crate::keys::payload::{self, FILE_KEY_BYTES, OpenError};
+use crate::keys::registry::{Handle, VERSION_BYTES};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyList};
+use std::sync::{Mutex, PoisonError};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Keeps a key version loaded. Shows an id and a key-check value, never bytes; can't be made, copied or pickled.
+#[pyclass(frozen, module = "tokenkit._native")]
+pub struct KeyHandle {
+    id: u32,
+    check_value: [u8; 16],
+    handle: Mutex<Option<Handle>>,
+}
+
+impl KeyHandle {
+    fn new(handle: Handle) -> Self {
+        KeyHandle { id: handle.id(), check_value: handle.check_value(), handle: Mutex::new(Some(handle)) }
+    }
+
+    fn with_handle<T>(&self, py: Python<'_>, work: impl FnOnce(&Handle) -> PyResult<T>) -> PyResult<T> {
+        let guard = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        match guard.as_ref() {
+            Some(handle) => work(handle),
+            None => Err(raise_class(py, "KeyringClosed", "the key was released", "open the keyring again")),
+        }
+    }
+}
+
+fn refuse_export(py: Python<'_>) -> PyErr {
+    raise_class(
+        py,
+        "KeyNotExportable",
+        "a key handle can't be pickled or copied",
+        "open the keyring in the process that needs the key",
+    )
+}
+
+#[pymethods]
+impl KeyHandle {
+    /// The version's id.
+    #[getter]
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The version's key-check value, 16 bytes.
+    #[getter]
+    fn check_value<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.check_value)
+    }
+
+    /// Lets go of the key; when nothing else holds it, its bytes are overwritten.
+    fn release(&self) {
+        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(handle);
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<KeyHandle id={}>", self.id)
+    }
+
+    fn __reduce__(&self, py: Python<'_>) -> PyResult<()> {
+        Err(refuse_export(py))
+    }
+
+    fn __copy__(&self, py: Python<'_>) -> PyResult<()> {
+        Err(refuse_export(py))
+    }
+
+    fn __deepcopy__(&self, py: Python<'_>, _memo: Bound<'_, PyAny>) -> PyResult<()> {
+        Err(refuse_export(py))
+    }
+}
+
+/// Copies secret bytes out of a bytearray, if it has the right length.
+fn secret<const N: usize>(bytes: &Bound<'_, PyByteArray>) -> PyResult<Zeroizing<[u8; N]>> {
+    // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
+    let slice = unsafe { bytes.as_bytes() };
+    let copy: [u8; N] = slice.try_into().map_err(|_| {
+        raise_class(bytes.py(), "InvalidKey", &format!("a key has {N} bytes"), "generate one with tokenkit keys create")
+    })?;
+    Ok(Zeroizing::new(copy))
+}
+
+/// Makes a new key version from the operating system's random numbers.
+#[pyfunction]
+pub fn generate_key(py: Python<'_>, id: u32) -> PyResult<KeyHandle> {
+    Handle::generate(id).map(KeyHandle::new).map_err(|failure| raise(py, &failure))
+}
+
+/// Loads 32 bytes as a key version; the bytearray is wiped, whatever happens.
+#[pyfunction]
+pub fn import_key(py: Python<'_>, id: u32, secret: &Bound<'_, PyByteArray>) -> PyResult<KeyHandle> {
+    let copy = self::secret::<VERSION_BYTES>(secret);
+    // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
+    unsafe { secret.as_bytes_mut() }.zeroize();
+    Handle::load(id, &mut *copy?).map(KeyHandle::new).map_err(|failure| raise(py, &failure))
+}
+
+/// Seals metadata and key versions under a file key, with the header authenticated.
+#[pyfunction]
+pub fn seal_payload<'py>(
+    py: Python<'py>,
+    file_key: &Bound<'py, PyByteArray>,
+    header: &[u8],
+    metadata: &[u8],
+    keys: Vec<PyRef<'py, KeyHandle>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
+    let guards: Vec<_> =
+        keys.iter().map(|key| key.handle.lock().unwrap_or_else(PoisonError::into_inner)).collect();
+    let handles: Option<Vec<&Handle>> = guards.iter().map(|guard| guard.as_ref()).collect();
+    let Some(handles) = handles else {
+        return Err(raise_class(py, "KeyringClosed", "a key was released", "open the keyring again"));
+    };
+    payload::seal(&file_key, header, metadata, &handles)
+        .map(|sealed| PyBytes::new(py, &sealed))
+        .map_err(|failure| raise(py, &failure))
+}
+
+/// Opens what `seal_payload` made: the metadata and the loaded key versions.
+#[pyfunction]
+pub fn open_payload<'py>(
+    py: Python<'py>,
+    file_key: &Bound<'py, PyByteArray>,
+    header: &[u8],
+    sealed: &[u8],
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyList>)> {
+    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
+    match payload::open(&file_key, header, sealed) {
+        Ok((metadata, handles)) => {
+            let handles = PyList::new(py, handles.into_iter().map(KeyHandle::new).map(|key| Py::new(py, key)).collect::<PyResult<Vec<_>>>()?)?;
+            Ok((PyBytes::new(py, &metadata), handles))
+        }
+        Err(OpenError::Tampered) => Err(raise_class(
+            py,
+            "KeyringTampered",
+            "the keyring file is not what was saved",
+            "restore it from a backup that you trust",
+        )),
+        Err(OpenError::Load(failure)) => Err(raise(py, &failure)),
+    }
+}
+
+/// HMAC-SHA-256 of a keyring file's header.
+#[pyfunction]
+pub fn header_mac<'py>(
+    py: Python<'py>,
+    file_key: &Bound<'py, PyByteArray>,
+    header: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
+    Ok(PyBytes::new(py, &payload::header_mac(&file_key, header)))
+}
+
+/// HMAC-SHA-256 under a loaded version's "metadata MAC" subkey.
+#[pyfunction]
+pub fn metadata_mac<'py>(py: Python<'py>, key: &KeyHandle, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    key.with_handle(py, |handle| {
+        let material = handle.material().map_err(|failure| raise(py, &failure))?;
+        Ok(PyBytes::new(py, &material.metadata_mac(message)))
+    })
+}

@@ -1,0 +1,29 @@
+//! The Python module `tokenkit._native`. `tokenkit/_native.pyi` documents every export; a test holds it against this.
+
+mod arrow;
+mod exceptions;
+mod hazmat;
+mod keyring;
+mod transform;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::arrow::ArrowArray;
+    #[pymodule_export]
+    use super::hazmat::{AesSiv, Ff1};
+    #[pymodule_export]
+    use super::keyring::{
+        KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload,
+    };
+    #[pymodule_export]
+    use super::transform::{kernel, select_kernel, transform};
+    use super::*;
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::transform::read_environment()
+    }
+}
