@@ -28,33 +28,18 @@ fn rate(mut round: impl FnMut()) -> f64 {
 
 fn main() {
     let siv = Siv::new(&[0x5a; 64]).expect("64 bytes are a key");
-    println!(
-        "{:<10} {:>12} {:>12} {:>12}",
-        "kernel", "bytes", "seal M/s", "open M/s"
-    );
-    for kernel in [Some(Kernel::PORTABLE), Kernel::vector()]
-        .into_iter()
-        .flatten()
-    {
-        for (name, shortest, longest) in [
-            ("10", 10, 10),
-            ("16", 16, 16),
-            ("40", 40, 40),
-            ("10-40", 10, 40),
-            ("200", 200, 200),
-        ] {
+    println!("{:<10} {:>12} {:>12} {:>12}", "kernel", "bytes", "seal M/s", "open M/s");
+    for kernel in [Some(Kernel::PORTABLE), Kernel::vector()].into_iter().flatten() {
+        for (name, shortest, longest) in
+            [("10", 10, 10), ("16", 16, 16), ("40", 40, 40), ("10-40", 10, 40), ("200", 200, 200)]
+        {
             let length = |index: usize| {
                 // A multiplicative hash, so that neighbours have unrelated lengths.
                 let spread = index.wrapping_mul(0x9e37_79b9) >> 7;
                 shortest + spread % (longest - shortest + 1)
             };
-            let values: Vec<Vec<u8>> = (0..COUNT)
-                .map(|index| {
-                    (0..length(index))
-                        .map(|i| (index >> (i % 3 * 8)) as u8)
-                        .collect()
-                })
-                .collect();
+            let values: Vec<Vec<u8>> =
+                (0..COUNT).map(|index| (0..length(index)).map(|i| (index >> (i % 3 * 8)) as u8).collect()).collect();
             let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
             let total: usize = values.iter().map(|value| value.len() + TAG_BYTES).sum();
             let mut sealed = vec![0; total];
@@ -74,12 +59,7 @@ fn main() {
             });
             assert!(authentic.iter().all(|authentic| *authentic));
             assert_eq!(opened, values.concat());
-            println!(
-                "{:<10} {name:>12} {:>12.2} {:>12.2}",
-                kernel.name(),
-                seal / 1e6,
-                open / 1e6
-            );
+            println!("{:<10} {name:>12} {:>12.2} {:>12.2}", kernel.name(), seal / 1e6, open / 1e6);
         }
     }
 }

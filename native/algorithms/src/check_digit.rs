@@ -31,20 +31,12 @@ pub fn solve_luhn(digits: &mut [u8], position: usize, residue: u8) {
     digits[position] = 0;
     let missing = (10 + residue % 10 - luhn_sum(digits)) % 10;
     let from_the_right = digits.len() - 1 - position;
-    digits[position] = if from_the_right % 2 == 1 {
-        HALVED[usize::from(missing)]
-    } else {
-        missing
-    };
+    digits[position] = if from_the_right % 2 == 1 { HALVED[usize::from(missing)] } else { missing };
 }
 
 /// Twice the digit, or the sum of that number's two digits.
 #[inline]
 fn doubled(digit: u8) -> u8 {
     let twice = digit.wrapping_mul(2);
-    if twice > 9 {
-        twice.wrapping_sub(9)
-    } else {
-        twice
-    }
+    if twice > 9 { twice.wrapping_sub(9) } else { twice }
 }

@@ -1,8 +1,8 @@
 //! AES-CMAC (NIST SP 800-38B, RFC 4493), computed for many messages in lockstep.
 //!
 //! A CMAC is a chain: block `i` cannot be encrypted before block `i - 1` has been. One message
-//! alone therefore waits for the latency of AES at every block. [`Cmac::chain`] advances up to
-//! [`LANES`] messages together, so that each call of the block cipher gets many independent
+//! alone therefore waits for the latency of AES at every block. `Cmac::chain` advances up to
+//! `LANES` messages together, so that each call of the block cipher gets many independent
 //! blocks, and puts the next message into a lane as soon as the one before it is done.
 
 use zeroize::{Zeroize, Zeroizing};
@@ -75,11 +75,7 @@ impl Cmac {
         let mut lanes: Vec<Lane<'a>> = Vec::with_capacity(count.min(LANES));
         let mut states: Vec<Block> = Vec::with_capacity(count.min(LANES));
         for index in 0..count.min(LANES) {
-            let lane = Lane {
-                index,
-                step: 0,
-                message: load(index),
-            };
+            let lane = Lane { index, step: 0, message: load(index) };
             states.push(lane.message.block(0));
             lanes.push(lane);
         }
@@ -97,11 +93,7 @@ impl Cmac {
                 }
                 finish(lane.index, states[slot]);
                 if next < count {
-                    *lane = Lane {
-                        index: next,
-                        step: 0,
-                        message: load(next),
-                    };
+                    *lane = Lane { index: next, step: 0, message: load(next) };
                     states[slot] = lane.message.block(0);
                     next += 1;
                     slot += 1;
@@ -140,20 +132,12 @@ impl<'a> Message<'a> {
             1 => [0; BLOCK_BYTES],
             _ => block_at(text, (blocks - 2) * BLOCK_BYTES),
         };
-        Message {
-            text,
-            blocks,
-            ending: [before, last],
-        }
+        Message { text, blocks, ending: [before, last] }
     }
 
     /// `text` of at least 17 bytes, with its last two blocks replaced by `ending`.
     pub(crate) fn with_ending(text: &'a [u8], ending: [Block; 2]) -> Message<'a> {
-        Message {
-            text,
-            blocks: text.len().div_ceil(BLOCK_BYTES),
-            ending,
-        }
+        Message { text, blocks: text.len().div_ceil(BLOCK_BYTES), ending }
     }
 
     #[inline]
@@ -202,10 +186,7 @@ pub(crate) fn load_partial(bytes: &[u8]) -> u128 {
         let tail = u128::from(u32::from_le_bytes(*tail));
         u128::from(u32::from_le_bytes(*head)) | tail << (8 * (length - 4))
     } else {
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |integer, byte| integer << 8 | u128::from(*byte))
+        bytes.iter().rev().fold(0, |integer, byte| integer << 8 | u128::from(*byte))
     }
 }
 

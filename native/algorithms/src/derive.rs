@@ -49,15 +49,8 @@ const MAX_SUBKEY_BYTES: usize = 255 * 32;
 ///
 /// If `out` is longer than 8,160 bytes, the most that HKDF-SHA-256 can give.
 pub fn subkey(version: &[u8; 32], purpose: Purpose, domain: &str, out: &mut [u8]) {
-    assert!(
-        out.len() <= MAX_SUBKEY_BYTES,
-        "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes"
-    );
-    expand(
-        version,
-        &[CONTRACT, &[purpose as u8], domain.as_bytes()],
-        out,
-    );
+    assert!(out.len() <= MAX_SUBKEY_BYTES, "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes");
+    expand(version, &[CONTRACT, &[purpose as u8], domain.as_bytes()], out);
     scrub_stack();
 }
 
@@ -71,9 +64,7 @@ pub fn subkey(version: &[u8; 32], purpose: Purpose, domain: &str, out: &mut [u8]
 /// If `out` is longer than 8,160 bytes, the most that HKDF-SHA-256 can give.
 #[inline(never)]
 pub fn expand(key: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
-    Hkdf::<Sha256>::new(None, key)
-        .expand_multi_info(info, out)
-        .expect("the caller checked the length");
+    Hkdf::<Sha256>::new(None, key).expand_multi_info(info, out).expect("the caller checked the length");
 }
 
 /// The key-check value: it tells a right key from a wrong one, and may be stored in clear.
@@ -86,9 +77,7 @@ pub fn check_value(version: &[u8; 32]) -> [u8; 16] {
 /// Whether `domain` is one to 64 characters out of `a-z`, `0-9`, `.`, `_` and `-`.
 pub fn is_valid_domain(domain: &str) -> bool {
     (1..=64).contains(&domain.len())
-        && domain
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+        && domain.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
 }
 
 /// HMAC-SHA-256 (RFC 2104, FIPS 198-1) of one message.

@@ -62,11 +62,7 @@ impl Siv {
         let mac = Cmac::new(mac_key)?;
         let encryption = AesKey::new(encryption_key)?;
         let start = Box::new(Zeroizing::new(mac.mac(Kernel::PORTABLE, &[0; BLOCK_BYTES])));
-        Ok(Siv {
-            mac,
-            encryption,
-            start,
-        })
+        Ok(Siv { mac, encryption, start })
     }
 
     /// Encrypts one value: V (16 bytes), then the ciphertext, as long as the plaintext.
@@ -86,12 +82,7 @@ impl Siv {
     }
 
     /// Decrypts what [`Siv::seal`] made, and refuses anything else.
-    pub fn open(
-        &self,
-        kernel: Kernel,
-        associated: &[&[u8]],
-        sealed: &[u8],
-    ) -> Result<Vec<u8>, NotAuthentic> {
+    pub fn open(&self, kernel: Kernel, associated: &[&[u8]], sealed: &[u8]) -> Result<Vec<u8>, NotAuthentic> {
         if associated.len() > MAX_ASSOCIATED_COMPONENTS || sealed.len() < TAG_BYTES {
             return Err(NotAuthentic);
         }
@@ -111,19 +102,9 @@ impl Siv {
     /// # Panics
     ///
     /// If the target's length is not the sum of the sealed values' lengths.
-    pub fn seal_batch(
-        &self,
-        kernel: Kernel,
-        associated: &[u8],
-        values: &[&[u8]],
-        target: &mut [u8],
-    ) {
+    pub fn seal_batch(&self, kernel: Kernel, associated: &[u8], values: &[&[u8]], target: &mut [u8]) {
         let length = |values: &[&[u8]]| values.iter().map(|v| v.len() + TAG_BYTES).sum::<usize>();
-        assert_eq!(
-            target.len(),
-            length(values),
-            "the target must have room for every sealed value, and no more"
-        );
+        assert_eq!(target.len(), length(values), "the target must have room for every sealed value, and no more");
         let prefix = self.prefix(kernel, &[associated]);
         let mut target = target;
         for window in values.chunks(WINDOW) {
@@ -151,16 +132,8 @@ impl Siv {
         authentic: &mut [bool],
     ) {
         let length = |sealed: &[&[u8]]| sealed.iter().map(|s| body(s).len()).sum::<usize>();
-        assert_eq!(
-            target.len(),
-            length(sealed),
-            "the target must have room for every plaintext, and no more"
-        );
-        assert_eq!(
-            authentic.len(),
-            sealed.len(),
-            "authentic must have one element a value"
-        );
+        assert_eq!(target.len(), length(sealed), "the target must have room for every plaintext, and no more");
+        assert_eq!(authentic.len(), sealed.len(), "authentic must have one element a value");
         let prefix = self.prefix(kernel, &[associated]);
         let mut target = target;
         for (window, authentic) in sealed.chunks(WINDOW).zip(authentic.chunks_mut(WINDOW)) {
@@ -190,10 +163,7 @@ impl Siv {
         target: &mut [u8],
         authentic: &mut [bool],
     ) {
-        let tags: Vec<Block> = sealed
-            .iter()
-            .map(|sealed| sealed.first_chunk().copied().unwrap_or_default())
-            .collect();
+        let tags: Vec<Block> = sealed.iter().map(|sealed| sealed.first_chunk().copied().unwrap_or_default()).collect();
         let bodies: Vec<&[u8]> = sealed.iter().map(|sealed| body(sealed)).collect();
         self.apply_keystream(kernel, &tags, &bodies, 0, target);
 
@@ -209,8 +179,7 @@ impl Siv {
 
         let mut start = 0;
         for (index, body) in bodies.iter().enumerate() {
-            let equal =
-                u128::from_ne_bytes(expected[index]).ct_eq(&u128::from_ne_bytes(tags[index]));
+            let equal = u128::from_ne_bytes(expected[index]).ct_eq(&u128::from_ne_bytes(tags[index]));
             authentic[index] = sealed[index].len() >= TAG_BYTES && bool::from(equal);
             let end = start + body.len();
             if !authentic[index] {
@@ -229,10 +198,7 @@ impl Siv {
         for component in associated {
             state = xor(&double(&state), &self.mac.mac(kernel, component));
         }
-        Prefix {
-            state,
-            short: xor(&double(&state), self.mac.full_mask()),
-        }
+        Prefix { state, short: xor(&double(&state), self.mac.full_mask()) }
     }
 
     /// S2V of every value (RFC 5297 section 2.4, from "if len(Sn) >= 128" on).
@@ -249,8 +215,7 @@ impl Siv {
                 _ => self.message_with_state(prefix, value),
             }
         };
-        self.mac
-            .chain(kernel, values.len(), load, |index, tag| tags[index] = tag);
+        self.mac.chain(kernel, values.len(), load, |index, tag| tags[index] = tag);
     }
 
     /// Sn xorend D for a value of more than one block: D goes over the last 16 bytes, which lie
@@ -270,23 +235,13 @@ impl Siv {
             ending[BLOCK_BYTES + last] = 0x80;
             self.mac.padded_mask()
         };
-        let ending = [
-            block_at(&ending, 0),
-            xor(&block_at(&ending, BLOCK_BYTES), mask),
-        ];
+        let ending = [block_at(&ending, 0), xor(&block_at(&ending, BLOCK_BYTES), mask)];
         Message::with_ending(value, ending)
     }
 
     /// CTR (RFC 5297 section 2.5): every source, xored with the keystream that starts at its tag,
     /// goes to the target, behind a gap of `gap` bytes each.
-    fn apply_keystream(
-        &self,
-        kernel: Kernel,
-        tags: &[Block],
-        sources: &[&[u8]],
-        gap: usize,
-        target: &mut [u8],
-    ) {
+    fn apply_keystream(&self, kernel: Kernel, tags: &[Block], sources: &[&[u8]], gap: usize, target: &mut [u8]) {
         let mut keystream = Keystream::new(&self.encryption, kernel, sources);
         let mut offset = 0;
         for (tag, source) in tags.iter().zip(sources) {

@@ -55,9 +55,7 @@ fn sums_follow_the_definition() {
         }
     }
     for length in 6..=300 {
-        let digits: Vec<u8> = (0..length)
-            .map(|i| (i * i + 3 * i + 1) as u8 % 10)
-            .collect();
+        let digits: Vec<u8> = (0..length).map(|i| (i * i + 3 * i + 1) as u8 % 10).collect();
         assert_eq!(luhn_sum(&digits), by_definition(&digits));
         assert_eq!(luhn_sum(&vec![9; length]), by_definition(&vec![9; length]));
     }

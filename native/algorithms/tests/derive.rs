@@ -16,8 +16,7 @@ fn wycheproof_hkdf_sha256() {
         let salt = bytes(case, "salt");
         let size = case["size"].as_u64().unwrap() as usize;
         let mut output = vec![0; size];
-        let result = Hkdf::<Sha256>::new(Some(&salt), &bytes(case, "ikm"))
-            .expand(&bytes(case, "info"), &mut output);
+        let result = Hkdf::<Sha256>::new(Some(&salt), &bytes(case, "ikm")).expand(&bytes(case, "info"), &mut output);
         let expected = (case["result"] == "valid").then(|| bytes(case, "okm"));
         assert_eq!(result.ok().map(|()| output), expected, "{}", case["tcId"]);
     });
@@ -86,14 +85,8 @@ fn subkeys_follow_the_contract() {
 fn published_subkey_and_check_value() {
     let mut key = [0; 32];
     subkey(&VERSION, Purpose::Ff1, "digits", &mut key);
-    assert_eq!(
-        key[..],
-        hex("496d752f87ece788a939f6dd251cafb530acc0a3a72142200b5c1e6a0fd31ecd")
-    );
-    assert_eq!(
-        check_value(&VERSION)[..],
-        hex("fb987b546f745eee3c565f70e7cad984")
-    );
+    assert_eq!(key[..], hex("496d752f87ece788a939f6dd251cafb530acc0a3a72142200b5c1e6a0fd31ecd"));
+    assert_eq!(check_value(&VERSION)[..], hex("fb987b546f745eee3c565f70e7cad984"));
 }
 
 /// The key-check value is the start of the 32 bytes under its purpose and the empty domain.

@@ -7,9 +7,7 @@ use ff1_support::{Random, kernels, transform_ascii};
 use serde_json::Value;
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
-use tokenkit_algorithms::ff1::{
-    AsciiFf1, Direction, DomainMinimum, Ff1, ParameterError, Parameters, Tweak,
-};
+use tokenkit_algorithms::ff1::{AsciiFf1, Direction, DomainMinimum, Ff1, ParameterError, Parameters, Tweak};
 use tokenkit_algorithms::kernel::Kernel;
 
 /// Lanes, registers and batches end at none of these counts, or just at them.
@@ -97,12 +95,7 @@ fn check_lists(file: &str) {
 
 /// The key and parameters of a valid case; checks that an invalid one is refused, and a small one
 /// under the standard's minimum.
-fn accepted(
-    case: &Value,
-    radix: u32,
-    message: Option<&[u16]>,
-    length: usize,
-) -> Option<(AesKey, Parameters)> {
+fn accepted(case: &Value, radix: u32, message: Option<&[u16]>, length: usize) -> Option<(AesKey, Parameters)> {
     let flag = case["flags"][0].as_str().unwrap();
     let key = AesKey::new(&wycheproof::bytes(case, "key"));
     let standard = Parameters::new(radix, length, DomainMinimum::Standard);
@@ -196,9 +189,8 @@ fn check_ascii(
 ) {
     let id = &case["tcId"];
     let tweak = wycheproof::bytes(case, "tweak");
-    let text = |numerals: &[u16]| -> Vec<u8> {
-        numerals.iter().map(|&numeral| alphabet.character(numeral) as u8).collect()
-    };
+    let text =
+        |numerals: &[u16]| -> Vec<u8> { numerals.iter().map(|&numeral| alphabet.character(numeral) as u8).collect() };
     let (message, cipher) = (text(message), text(cipher));
     let length = message.len();
     let count = BATCH_SIZES[random.below(BATCH_SIZES.len())];

@@ -8,10 +8,7 @@ use tokenkit_algorithms::siv::{MAX_ASSOCIATED_COMPONENTS, NotAuthentic, Siv, TAG
 use wycheproof::{bytes, for_each_case, hex};
 
 fn kernels() -> Vec<Kernel> {
-    [Some(Kernel::PORTABLE), Kernel::vector()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [Some(Kernel::PORTABLE), Kernel::vector()].into_iter().flatten().collect()
 }
 
 /// SplitMix64: repeatable bytes and sizes for the tests.
@@ -46,35 +43,19 @@ fn seal_batch(siv: &Siv, kernel: Kernel, associated: &[u8], values: &[Vec<u8>]) 
     target
 }
 
-fn open_batch(
-    siv: &Siv,
-    kernel: Kernel,
-    associated: &[u8],
-    sealed: &[Vec<u8>],
-) -> (Vec<u8>, Vec<bool>) {
-    let length = sealed
-        .iter()
-        .map(|sealed| sealed.len().saturating_sub(TAG_BYTES))
-        .sum();
+fn open_batch(siv: &Siv, kernel: Kernel, associated: &[u8], sealed: &[Vec<u8>]) -> (Vec<u8>, Vec<bool>) {
+    let length = sealed.iter().map(|sealed| sealed.len().saturating_sub(TAG_BYTES)).sum();
     let mut target = vec![0xa5; length];
     let mut authentic = vec![false; sealed.len()];
-    siv.open_batch(
-        kernel,
-        associated,
-        &slices(sealed),
-        &mut target,
-        &mut authentic,
-    );
+    siv.open_batch(kernel, associated, &slices(sealed), &mut target, &mut authentic);
     (target, authentic)
 }
 
 /// RFC 4493 section 4: the four AES-128 examples.
 #[test]
 fn cmac_agrees_with_rfc_4493() {
-    let message = hex(
-        "6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac45af8e51
-         30c81c46a35ce411e5fbc1191a0a52ef f69f2445df4f9b17ad2b417be66c3710",
-    );
+    let message = hex("6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac45af8e51
+         30c81c46a35ce411e5fbc1191a0a52ef f69f2445df4f9b17ad2b417be66c3710");
     let cmac = Cmac::new(&hex("2b7e151628aed2a6abf7158809cf4f3c")).unwrap();
     for kernel in kernels() {
         for (length, mac) in [
@@ -99,10 +80,7 @@ fn rfc_5297_deterministic_example() {
     let sealed = hex("85632d07 c6e8f37f 950acd32 0a2ecc93 40c02b96 90c4dc04 daef7f6a fe5c");
     for kernel in kernels() {
         assert_eq!(siv.seal(kernel, &[&associated], &plaintext), sealed);
-        assert_eq!(
-            siv.open(kernel, &[&associated], &sealed),
-            Ok(plaintext.clone())
-        );
+        assert_eq!(siv.open(kernel, &[&associated], &sealed), Ok(plaintext.clone()));
     }
 }
 
@@ -116,25 +94,15 @@ fn rfc_5297_nonce_based_example() {
          ffeeddcc bbaa9988 77665544 33221100");
     let second = hex("10203040 50607080 90a0");
     let nonce = hex("09f91102 9d74e35b d84156c5 635688c0");
-    let plaintext = hex(
-        "74686973 20697320 736f6d65 20706c61 696e7465 78742074 6f20656e
-         63727970 74207573 696e6720 5349562d 414553",
-    );
-    let sealed = hex(
-        "7bdb6e3b 432667eb 06f4d14b ff2fbd0f cb900f2f ddbe4043 26601965
-         c889bf17 dba77ceb 094fa663 b7a3f748 ba8af829 ea64ad54 4a272e9c 485b62a3 fd5c0d",
-    );
+    let plaintext = hex("74686973 20697320 736f6d65 20706c61 696e7465 78742074 6f20656e
+         63727970 74207573 696e6720 5349562d 414553");
+    let sealed = hex("7bdb6e3b 432667eb 06f4d14b ff2fbd0f cb900f2f ddbe4043 26601965
+         c889bf17 dba77ceb 094fa663 b7a3f748 ba8af829 ea64ad54 4a272e9c 485b62a3 fd5c0d");
     let associated: [&[u8]; 3] = [&first, &second, &nonce];
     for kernel in kernels() {
         assert_eq!(siv.seal(kernel, &associated, &plaintext), sealed);
-        assert_eq!(
-            siv.open(kernel, &associated, &sealed),
-            Ok(plaintext.clone())
-        );
-        assert_eq!(
-            siv.open(kernel, &associated[..2], &sealed),
-            Err(NotAuthentic)
-        );
+        assert_eq!(siv.open(kernel, &associated, &sealed), Ok(plaintext.clone()));
+        assert_eq!(siv.open(kernel, &associated[..2], &sealed), Err(NotAuthentic));
     }
 }
 
@@ -181,15 +149,10 @@ fn batches_agree_with_single_values() {
                     random.bytes(length)
                 })
                 .collect();
-            let single: Vec<Vec<u8>> = values
-                .iter()
-                .map(|value| siv.seal(Kernel::PORTABLE, &[&associated], value))
-                .collect();
+            let single: Vec<Vec<u8>> =
+                values.iter().map(|value| siv.seal(Kernel::PORTABLE, &[&associated], value)).collect();
             for kernel in kernels() {
-                assert_eq!(
-                    seal_batch(&siv, kernel, &associated, &values),
-                    single.concat()
-                );
+                assert_eq!(seal_batch(&siv, kernel, &associated, &values), single.concat());
                 let (plaintexts, authentic) = open_batch(&siv, kernel, &associated, &single);
                 assert_eq!(plaintexts, values.concat());
                 assert!(authentic.iter().all(|authentic| *authentic));
@@ -207,10 +170,7 @@ fn every_length_comes_back() {
     values.extend([4_095, 4_096, 4_097, 70_001].map(|length| random.bytes(length)));
     values.extend((0..200).map(|_| random.bytes(9)));
     for kernel in kernels() {
-        let sealed: Vec<Vec<u8>> = values
-            .iter()
-            .map(|value| siv.seal(kernel, &[b""], value))
-            .collect();
+        let sealed: Vec<Vec<u8>> = values.iter().map(|value| siv.seal(kernel, &[b""], value)).collect();
         for (value, sealed) in values.iter().zip(&sealed) {
             assert_eq!(siv.open(kernel, &[b""], sealed).as_ref(), Ok(value));
         }

@@ -90,12 +90,7 @@ fn substitute(value: u8) -> u8 {
         power = multiply(power, power);
         inverse = multiply(inverse, power);
     }
-    inverse
-        ^ inverse.rotate_left(1)
-        ^ inverse.rotate_left(2)
-        ^ inverse.rotate_left(3)
-        ^ inverse.rotate_left(4)
-        ^ 0x63
+    inverse ^ inverse.rotate_left(1) ^ inverse.rotate_left(2) ^ inverse.rotate_left(3) ^ inverse.rotate_left(4) ^ 0x63
 }
 
 #[cfg(test)]
@@ -108,10 +103,7 @@ mod tests {
         let cases: [(&str, [u8; 4]); 3] = [
             ("2b7e151628aed2a6abf7158809cf4f3c", [0xb6, 0x63, 0x0c, 0xa6]),
             ("8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b", [0x01, 0x00, 0x22, 0x02]),
-            (
-                "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4",
-                [0x70, 0x6c, 0x63, 0x1e],
-            ),
+            ("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4", [0x70, 0x6c, 0x63, 0x1e]),
         ];
         for (hexadecimal, last_word) in cases {
             let key: Vec<u8> = (0..hexadecimal.len() / 2)

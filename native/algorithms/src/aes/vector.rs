@@ -5,8 +5,8 @@ use std::arch::x86_64::{
     _mm512_setzero_si512, _mm512_storeu_si512, _mm512_xor_si512,
 };
 
-use super::key_schedule::RoundKeys;
 use super::Block;
+use super::key_schedule::RoundKeys;
 
 /// Registers in lockstep: enough to hide the latency of one AES round.
 const LOCKSTEP: usize = 8;
@@ -43,11 +43,7 @@ pub(crate) fn finish<const N: usize>(keys: &RoundKeys, mut blocks: [__m512i; N])
 
 #[inline]
 #[target_feature(enable = "avx512f,vaes")]
-fn one_round<const N: usize>(
-    keys: &RoundKeys,
-    round: usize,
-    mut blocks: [__m512i; N],
-) -> [__m512i; N] {
+fn one_round<const N: usize>(keys: &RoundKeys, round: usize, mut blocks: [__m512i; N]) -> [__m512i; N] {
     let key = round_key(keys, round);
     for block in &mut blocks {
         *block = _mm512_aesenc_epi128(*block, key);

@@ -1,6 +1,8 @@
 //! FF1 over values written in a one-byte alphabet.
 
 use super::portable::LANES;
+#[cfg(target_arch = "x86_64")]
+use super::vector;
 use super::{Direction, Feistel, Ff1, ParameterError, Parameters, Symbols, Tweak};
 use crate::aes::AesKey;
 use crate::alphabet::Alphabet;
@@ -15,6 +17,15 @@ pub struct AsciiFf1<'k, 'a> {
     alphabet: &'a Alphabet,
     /// The character of each numeral.
     characters: [u8; 128],
+}
+
+/// The values of one batch.
+struct Slots<'s> {
+    /// The position of the first value in the call.
+    first: usize,
+    source: &'s [u8],
+    target: &'s mut [u8],
+    tweaks: &'s [u8],
 }
 
 /// Marks a byte that is not in the alphabet, in [`Alphabet::ascii_numerals`].
@@ -69,26 +80,19 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
     /// # Panics
     /// If source and target differ in length or do not hold whole values, if `tweaks` does not hold
     /// one tweak for each of them, or if there are 2^32 values or more.
-    pub fn apply(
-        &self,
-        direction: Direction,
-        source: &[u8],
-        target: &mut [u8],
-        tweaks: &[u8],
-        invalid: &mut Vec<u32>,
-    ) {
+    pub fn apply(&self, direction: Direction, source: &[u8], target: &mut [u8], tweaks: &[u8], invalid: &mut Vec<u32>) {
         let stride = self.stride();
         assert!(source.len() == target.len(), "a target as long as the source");
         assert!(source.len().is_multiple_of(stride), "whole values");
         let count = source.len() / stride;
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 values");
         self.ff1.assert_tweaks(count, tweaks);
-        let tweak_bytes = self.ff1.templates.bytes_each();
-        let batches = source.chunks(LANES * stride).zip(target.chunks_mut(LANES * stride));
-        for (index, (source, target)) in batches.enumerate() {
-            let first = index * LANES;
-            let last = first + source.len() / stride;
-            let tweaks = &tweaks[first * tweak_bytes..last * tweak_bytes];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(rounds) = self.vector_rounds() {
+            let batches = self.batches(source, target, tweaks);
+            return self.apply_vector(&rounds, direction, batches, invalid);
+        }
+        for Slots { first, source, target, tweaks } in self.batches(source, target, tweaks) {
             let already_invalid = invalid.len();
             target.copy_from_slice(source);
             // The first character stands in for values that cannot be computed with.
@@ -106,6 +110,68 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
         }
     }
 
+    /// Source, target and tweaks in batches of at most [`LANES`] values.
+    fn batches<'s>(
+        &self,
+        source: &'s [u8],
+        target: &'s mut [u8],
+        tweaks: &'s [u8],
+    ) -> impl Iterator<Item = Slots<'s>> + use<'s> {
+        let stride = self.stride();
+        let tweak_bytes = self.ff1.templates.bytes_each();
+        let sources = source.chunks(LANES * stride).zip(target.chunks_mut(LANES * stride));
+        sources.enumerate().map(move |(index, (source, target))| {
+            let first = index * LANES;
+            let last = first + source.len() / stride;
+            let tweaks = &tweaks[first * tweak_bytes..last * tweak_bytes];
+            Slots { first, source, target, tweaks }
+        })
+    }
+
+    /// The fused rounds, if the kernel and the values are such that they apply.
+    #[cfg(target_arch = "x86_64")]
+    fn vector_rounds(&self) -> Option<vector::ascii::AsciiRounds<'k>> {
+        let parameters = self.ff1.parameters;
+        if !self.ff1.kernel.is_vector() || parameters.length() > 32 {
+            return None;
+        }
+        let writing = vector::ascii::Writing {
+            radix: parameters.radix(),
+            half_lengths: parameters.half_lengths(),
+            half_bytes: parameters.half_bytes(),
+            moduli: parameters.half_moduli()?,
+            numerals: self.alphabet.ascii_numerals(),
+            characters: &self.characters,
+        };
+        // SAFETY: a vector kernel exists only on a processor that has the extensions.
+        Some(unsafe { vector::ascii::AsciiRounds::new(self.ff1.key, writing) })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn apply_vector<'s>(
+        &self,
+        rounds: &vector::ascii::AsciiRounds<'k>,
+        direction: Direction,
+        batches: impl Iterator<Item = Slots<'s>>,
+        invalid: &mut Vec<u32>,
+    ) {
+        let stride = self.stride();
+        for Slots { first, source, target, tweaks } in batches {
+            let count = source.len() / stride;
+            let templates = self.ff1.templates(count, tweaks);
+            let batch = self.ff1.batch(direction, count, &templates);
+            let mut invalid_lanes = [false; LANES];
+            // SAFETY: a vector kernel exists only on a processor that has the extensions.
+            unsafe { rounds.run(&batch, source, target, &mut invalid_lanes) };
+            for (lane, value) in target.chunks_exact_mut(stride).enumerate() {
+                if invalid_lanes[lane] {
+                    value.fill(self.characters[0]);
+                    invalid.push((first + lane) as u32);
+                }
+            }
+        }
+    }
+
     fn is_valid(&self, value: &[u8]) -> bool {
         let numerals = self.alphabet.ascii_numerals();
         let characters = &value[..self.ff1.parameters.length()];
@@ -116,8 +182,7 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
     fn apply_batch(&self, direction: Direction, values: &mut [u8], tweaks: &[u8]) {
         let numerals = self.alphabet.ascii_numerals();
         if let Feistel::Long(_) = self.ff1.feistel {
-            let mut buffer: Vec<u16> =
-                values.iter().map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
+            let mut buffer: Vec<u16> = values.iter().map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
             self.ff1.apply_checked(direction, &mut buffer, tweaks);
             for (byte, numeral) in values.iter_mut().zip(buffer) {
                 *byte = self.characters[usize::from(numeral & 127)];

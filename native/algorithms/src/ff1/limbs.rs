@@ -112,8 +112,7 @@ impl WordDivisor {
             match above {
                 None => remainder = carried,
                 Some(position) => {
-                    let (quotient, rest) =
-                        self.divide_two(remainder, limbs[position] << self.shift | carried);
+                    let (quotient, rest) = self.divide_two(remainder, limbs[position] << self.shift | carried);
                     limbs[position] = quotient;
                     remainder = rest;
                 }

@@ -4,12 +4,12 @@
 //! round costs AES and one reduction that is linear in the length. The CBC-MAC of a value cannot be
 //! parallelized; many values go through it in lockstep.
 
+use super::Direction;
 use super::limbs::{self, Modulus};
 use super::numeration::Numeration;
 use super::parameters::Parameters;
 use super::portable::Batch;
 use super::tweak::round_blocks;
-use super::Direction;
 use crate::aes::Block;
 
 /// What depends on radix and length only.
@@ -37,8 +37,7 @@ impl LongFeistel {
     pub(crate) fn new(parameters: &Parameters) -> LongFeistel {
         let half_lengths = parameters.half_lengths();
         LongFeistel {
-            moduli: half_lengths
-                .map(|length| Modulus::new(limbs::power(parameters.radix(), length as u32))),
+            moduli: half_lengths.map(|length| Modulus::new(limbs::power(parameters.radix(), length as u32))),
             numeration: Numeration::new(parameters.radix()),
             half_lengths,
             half_bytes: parameters.half_bytes(),
@@ -54,7 +53,7 @@ impl LongFeistel {
     /// Transforms the values of one batch, each `u + v` numerals.
     pub(crate) fn apply(&self, batch: &Batch<'_>, numerals: &mut [u16]) {
         let [left_length, right_length] = self.half_lengths;
-        let count = batch.templates.len();
+        let count = batch.count;
         let mut buffers = Buffers {
             halves: [0, 1].map(|side| vec![0; count * self.moduli[side].len()]),
             tail: vec![[0; 16]; count * round_blocks(self.half_bytes)],
@@ -90,7 +89,7 @@ impl LongFeistel {
         self.authenticate(batch, buffers);
         self.extend(batch, buffers);
         let modulus = &self.moduli[target_side];
-        for index in 0..batch.templates.len() {
+        for index in 0..batch.count {
             self.read_stream(index, buffers);
             modulus.reduce(&mut buffers.number);
             let half = self.half(&mut buffers.halves, target_side, index);
@@ -130,7 +129,7 @@ impl LongFeistel {
     /// R: the CBC-MAC, block after block, all values in lockstep.
     fn authenticate(&self, batch: &Batch<'_>, buffers: &mut Buffers) {
         let blocks = round_blocks(self.half_bytes);
-        buffers.states.copy_from_slice(batch.templates);
+        buffers.states.copy_from_slice(&batch.templates.blocks[..batch.count]);
         for block in 0..blocks {
             let tails = buffers.tail.chunks_exact(blocks);
             for (state, tail) in buffers.states.iter_mut().zip(tails) {
@@ -165,8 +164,7 @@ impl LongFeistel {
         while left > 0 {
             let limb = (left - 1) / 8;
             let size = left - 8 * limb;
-            buffers.number[limb] =
-                bytes.by_ref().take(size).fold(0, |limb, &byte| limb << 8 | u64::from(byte));
+            buffers.number[limb] = bytes.by_ref().take(size).fold(0, |limb, &byte| limb << 8 | u64::from(byte));
             left -= size;
         }
     }

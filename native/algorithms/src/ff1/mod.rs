@@ -12,6 +12,8 @@ mod parameters;
 mod portable;
 mod reduction;
 mod tweak;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
 use std::fmt;
 
@@ -21,8 +23,8 @@ use self::numeration::Numeration;
 pub use self::parameters::{DomainMinimum, ParameterError, Parameters};
 use self::portable::{Batch, LANES};
 use self::reduction::{NarrowModulus, WideModulus};
-use self::tweak::Templates;
 pub use self::tweak::Tweak;
+use self::tweak::{BatchTemplates, Templates};
 use crate::aes::AesKey;
 use crate::kernel::Kernel;
 
@@ -97,10 +99,9 @@ impl<'k> Ff1<'k> {
         let templates = Templates::new(key, kernel, &parameters, tweak)?;
         let numeration = || Numeration::new(parameters.radix());
         let feistel = match parameters.half_moduli() {
-            Some(moduli) if parameters.half_bytes() <= 4 => Feistel::Narrow(
-                numeration(),
-                moduli.map(|modulus| NarrowModulus::new(modulus as u64)),
-            ),
+            Some(moduli) if parameters.half_bytes() <= 4 => {
+                Feistel::Narrow(numeration(), moduli.map(|modulus| NarrowModulus::new(modulus as u64)))
+            }
             Some(moduli) => Feistel::Wide(numeration(), moduli.map(WideModulus::new)),
             None => Feistel::Long(Box::new(LongFeistel::new(&parameters))),
         };
@@ -121,12 +122,7 @@ impl<'k> Ff1<'k> {
     ///
     /// # Panics
     /// If `numerals` does not hold whole values, or `tweaks` not one tweak for each of them.
-    pub fn apply(
-        &self,
-        direction: Direction,
-        numerals: &mut [u16],
-        tweaks: &[u8],
-    ) -> Result<(), NumeralOutOfRange> {
+    pub fn apply(&self, direction: Direction, numerals: &mut [u16], tweaks: &[u8]) -> Result<(), NumeralOutOfRange> {
         let radix = self.parameters.radix();
         if let Some(index) = numerals.iter().position(|&numeral| u32::from(numeral) >= radix) {
             return Err(NumeralOutOfRange { index });
@@ -163,9 +159,9 @@ impl<'k> Ff1<'k> {
     fn apply_batch(&self, direction: Direction, values: &mut [u16], tweaks: &[u8]) {
         let length = self.parameters.length();
         if let Feistel::Long(long) = &self.feistel {
-            let mut templates = [[0; 16]; LANES];
-            let batch = self.batch(direction, tweaks, &mut templates[..values.len() / length]);
-            long.apply(&batch, values);
+            let count = values.len() / length;
+            let templates = self.templates(count, tweaks);
+            long.apply(&self.batch(direction, count, &templates), values);
         } else {
             let symbols = Symbols { stride: length, numeral: u64::from, symbol: |n| n as u16 };
             self.apply_symbols(direction, values, tweaks, symbols);
@@ -184,29 +180,31 @@ impl<'k> Ff1<'k> {
         let length = self.parameters.length();
         let [left_length, _] = self.parameters.half_lengths();
         let count = values.len() / stride;
+        let templates = self.templates(count, tweaks);
+        let batch = self.batch(direction, count, &templates);
         match &self.feistel {
-            Feistel::Narrow(numeration, _) => {
+            Feistel::Narrow(numeration, moduli) => {
                 let (mut left, mut right) = ([0u64; LANES], [0u64; LANES]);
                 for (index, value) in values.chunks_exact(stride).enumerate() {
                     let halves = value[..length].split_at(left_length);
                     left[index] = numeration.number(halves.0, numeral);
                     right[index] = numeration.number(halves.1, numeral);
                 }
-                self.narrow_rounds(direction, tweaks, &mut left[..count], &mut right[..count]);
+                narrow_rounds(&batch, moduli, &mut left, &mut right);
                 for (index, value) in values.chunks_exact_mut(stride).enumerate() {
                     let halves = value[..length].split_at_mut(left_length);
                     numeration.spell(left[index], halves.0, symbol);
                     numeration.spell(right[index], halves.1, symbol);
                 }
             }
-            Feistel::Wide(numeration, _) => {
+            Feistel::Wide(numeration, moduli) => {
                 let (mut left, mut right) = ([0u128; LANES], [0u128; LANES]);
                 for (index, value) in values.chunks_exact(stride).enumerate() {
                     let halves = value[..length].split_at(left_length);
                     left[index] = numeration.wide_number(halves.0, numeral);
                     right[index] = numeration.wide_number(halves.1, numeral);
                 }
-                self.wide_rounds(direction, tweaks, &mut left[..count], &mut right[..count]);
+                wide_rounds(&batch, moduli, &mut left, &mut right);
                 for (index, value) in values.chunks_exact_mut(stride).enumerate() {
                     let halves = value[..length].split_at_mut(left_length);
                     numeration.spell_wide(left[index], halves.0, symbol);
@@ -217,50 +215,44 @@ impl<'k> Ff1<'k> {
         }
     }
 
-    /// Fills in the templates and gathers what the rounds need.
-    fn batch<'b>(
-        &'b self,
-        direction: Direction,
-        tweaks: &[u8],
-        templates: &'b mut [[u8; 16]],
-    ) -> Batch<'b> {
-        self.templates.fill(self.key, self.kernel, tweaks, templates);
+    /// The templates of at most [`LANES`] values.
+    fn templates(&self, count: usize, tweaks: &[u8]) -> BatchTemplates {
+        self.templates.batch(self.key, self.kernel, count, tweaks)
+    }
+
+    /// What the rounds need besides the halves.
+    fn batch<'b>(&'b self, direction: Direction, count: usize, templates: &'b BatchTemplates) -> Batch<'b> {
         Batch {
             key: self.key,
             kernel: self.kernel,
             direction,
             half_bytes: self.parameters.half_bytes(),
+            count,
             templates,
         }
     }
+}
 
-    /// The rounds on at most [`LANES`] values with halves below 2^32.
-    fn narrow_rounds(
-        &self,
-        direction: Direction,
-        tweaks: &[u8],
-        left: &mut [u64],
-        right: &mut [u64],
-    ) {
-        let Feistel::Narrow(_, moduli) = &self.feistel else { return };
-        let mut templates = [[0; 16]; LANES];
-        let batch = self.batch(direction, tweaks, &mut templates[..left.len()]);
-        portable::narrow(&batch, moduli, left, right);
+/// The rounds on halves below 2^32, by the kernel that the batch names.
+fn narrow_rounds(batch: &Batch<'_>, moduli: &[NarrowModulus; 2], left: &mut [u64; LANES], right: &mut [u64; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    if batch.kernel.is_vector() {
+        let moduli = moduli.map(|modulus| modulus.modulus);
+        // SAFETY: a vector kernel exists only on a processor that has the extensions.
+        return unsafe { vector::narrow_halves(batch, moduli, left, right) };
     }
+    portable::narrow(batch, moduli, left, right);
+}
 
-    /// The rounds on at most [`LANES`] values with halves below 2^96.
-    fn wide_rounds(
-        &self,
-        direction: Direction,
-        tweaks: &[u8],
-        left: &mut [u128],
-        right: &mut [u128],
-    ) {
-        let Feistel::Wide(_, moduli) = &self.feistel else { return };
-        let mut templates = [[0; 16]; LANES];
-        let batch = self.batch(direction, tweaks, &mut templates[..left.len()]);
-        portable::wide(&batch, moduli, left, right);
+/// The rounds on halves below 2^96, by the kernel that the batch names.
+fn wide_rounds(batch: &Batch<'_>, moduli: &[WideModulus; 2], left: &mut [u128; LANES], right: &mut [u128; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    if batch.kernel.is_vector() {
+        let moduli = moduli.map(|modulus| modulus.modulus);
+        // SAFETY: a vector kernel exists only on a processor that has the extensions.
+        return unsafe { vector::wide_halves(batch, moduli, left, right) };
     }
+    portable::wide(batch, moduli, left, right);
 }
 
 impl fmt::Debug for Ff1<'_> {

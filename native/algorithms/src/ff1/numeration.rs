@@ -31,24 +31,17 @@ impl Numeration {
     /// The number that the symbols spell, which must be below 2^64.
     #[inline(always)]
     pub(crate) fn number<S: Copy>(&self, symbols: &[S], numeral: impl Fn(S) -> u64) -> u64 {
-        symbols.iter().fold(0, |number: u64, &symbol| {
-            number.wrapping_mul(self.radix).wrapping_add(numeral(symbol))
-        })
+        symbols.iter().fold(0, |number: u64, &symbol| number.wrapping_mul(self.radix).wrapping_add(numeral(symbol)))
     }
 
     /// The number that the symbols spell, which must be below 2^128.
     #[inline(always)]
-    pub(crate) fn wide_number<S: Copy>(
-        &self,
-        symbols: &[S],
-        numeral: impl Fn(S) -> u64 + Copy,
-    ) -> u128 {
+    pub(crate) fn wide_number<S: Copy>(&self, symbols: &[S], numeral: impl Fn(S) -> u64 + Copy) -> u128 {
         let (head, steps) = symbols.split_at(symbols.len() % self.step);
         let mut number = u128::from(self.number(head, numeral));
         for step in steps.chunks_exact(self.step) {
-            number = number
-                .wrapping_mul(u128::from(self.step_base))
-                .wrapping_add(u128::from(self.number(step, numeral)));
+            number =
+                number.wrapping_mul(u128::from(self.step_base)).wrapping_add(u128::from(self.number(step, numeral)));
         }
         number
     }
@@ -70,12 +63,7 @@ impl Numeration {
 
     /// Spells a number below 2^128 with all the symbols there is room for.
     #[inline(always)]
-    pub(crate) fn spell_wide<S>(
-        &self,
-        number: u128,
-        symbols: &mut [S],
-        symbol: impl Fn(u64) -> S + Copy,
-    ) {
+    pub(crate) fn spell_wide<S>(&self, number: u128, symbols: &mut [S], symbol: impl Fn(u64) -> S + Copy) {
         let mut parts = [number as u64, (number >> 64) as u64];
         let (head, steps) = symbols.split_at_mut(symbols.len() % self.step);
         for step in steps.chunks_exact_mut(self.step).rev() {

@@ -61,11 +61,7 @@ impl Parameters {
     ///
     /// # Errors
     /// [`ParameterError`] if either is out of range or the domain is too small.
-    pub fn new(
-        radix: u32,
-        length: usize,
-        minimum: DomainMinimum,
-    ) -> Result<Parameters, ParameterError> {
+    pub fn new(radix: u32, length: usize, minimum: DomainMinimum) -> Result<Parameters, ParameterError> {
         if !(2..=65_536).contains(&radix) {
             return Err(ParameterError::Radix);
         }

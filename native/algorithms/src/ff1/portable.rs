@@ -5,8 +5,9 @@
 //! radix^v. Each round encrypts the blocks of the whole batch together.
 
 use super::reduction::{NarrowModulus, WideModulus};
+use super::tweak::BatchTemplates;
 use super::{Direction, ROUNDS};
-use crate::aes::{AesKey, Block};
+use crate::aes::AesKey;
 use crate::kernel::Kernel;
 
 /// The most values in one batch.
@@ -20,8 +21,9 @@ pub(crate) struct Batch<'b> {
     pub(crate) direction: Direction,
     /// b, which places the round number in the block.
     pub(crate) half_bytes: usize,
-    /// One for each value.
-    pub(crate) templates: &'b [Block],
+    /// How many values there are, at most [`LANES`].
+    pub(crate) count: usize,
+    pub(crate) templates: &'b BatchTemplates,
 }
 
 impl Batch<'_> {
@@ -37,7 +39,7 @@ impl Batch<'_> {
     /// The templates as numbers.
     fn template_numbers(&self) -> [u128; LANES] {
         let mut numbers = [0; LANES];
-        for (number, template) in numbers.iter_mut().zip(self.templates) {
+        for (number, template) in numbers.iter_mut().zip(&self.templates.blocks) {
             *number = u128::from_be_bytes(*template);
         }
         numbers
@@ -49,16 +51,16 @@ impl Batch<'_> {
     }
 }
 
-/// Halves below 2^32 (b <= 4, so that d = 8 and y has 64 bits). At most [`LANES`] values.
+/// Halves below 2^32 (b <= 4, so that d = 8 and y has 64 bits).
 pub(crate) fn narrow(
     batch: &Batch<'_>,
     moduli: &[NarrowModulus; 2],
-    left: &mut [u64],
-    right: &mut [u64],
+    left: &mut [u64; LANES],
+    right: &mut [u64; LANES],
 ) {
     let templates = batch.template_numbers();
     let mut blocks = [[0u8; 16]; LANES];
-    let blocks = &mut blocks[..left.len()];
+    let blocks = &mut blocks[..batch.count];
     for round in batch.rounds() {
         let (target, source, modulus) = match round % 2 {
             0 => (&mut *left, &*right, moduli[0]),
@@ -80,16 +82,11 @@ pub(crate) fn narrow(
     }
 }
 
-/// Halves below 2^96 (b <= 12, so that d <= 16 and y has 96 or 128 bits). At most [`LANES`] values.
-pub(crate) fn wide(
-    batch: &Batch<'_>,
-    moduli: &[WideModulus; 2],
-    left: &mut [u128],
-    right: &mut [u128],
-) {
+/// Halves below 2^96 (b <= 12, so that d <= 16 and y has 96 or 128 bits).
+pub(crate) fn wide(batch: &Batch<'_>, moduli: &[WideModulus; 2], left: &mut [u128; LANES], right: &mut [u128; LANES]) {
     let templates = batch.template_numbers();
     let mut blocks = [[0u8; 16]; LANES];
-    let blocks = &mut blocks[..left.len()];
+    let blocks = &mut blocks[..batch.count];
     let unused_bits = if batch.half_bytes > 8 { 0 } else { 32 };
     for round in batch.rounds() {
         let (target, source, modulus) = match round % 2 {

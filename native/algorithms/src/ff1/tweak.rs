@@ -6,6 +6,7 @@
 //! CBC-MAC state before that block, with the tweak's last bytes already added to it.
 
 use super::parameters::{ParameterError, Parameters};
+use super::portable::LANES;
 use crate::aes::{AesKey, Block};
 use crate::kernel::Kernel;
 
@@ -19,6 +20,13 @@ pub enum Tweak<'a> {
         /// Bytes of a tweak.
         length: usize,
     },
+}
+
+/// The templates of one batch.
+pub(crate) struct BatchTemplates {
+    pub(crate) blocks: [Block; LANES],
+    /// Whether they differ; if not, all are like the first.
+    pub(crate) each: bool,
 }
 
 /// Computes templates.
@@ -49,12 +57,8 @@ impl Templates {
         // with the round number are in the last `round_blocks` blocks.
         let half_bytes = parameters.half_bytes();
         let blocks = (tweak_length + half_bytes + 1).div_ceil(16);
-        let mut templates = Templates {
-            after_parameters,
-            tweak_length,
-            tweak_blocks: blocks - round_blocks(half_bytes),
-            shared: None,
-        };
+        let mut templates =
+            Templates { after_parameters, tweak_length, tweak_blocks: blocks - round_blocks(half_bytes), shared: None };
         if let Tweak::Shared(bytes) = tweak {
             let mut template = [after_parameters];
             templates.absorb(key, kernel, bytes, &mut template);
@@ -63,29 +67,19 @@ impl Templates {
         Ok(templates)
     }
 
-    /// The template of all values, if they share a tweak.
-    pub(crate) fn shared(&self) -> Option<&Block> {
-        self.shared.as_ref()
-    }
-
     /// Bytes of tweak that every value brings.
     pub(crate) fn bytes_each(&self) -> usize {
         if self.shared.is_some() { 0 } else { self.tweak_length }
     }
 
-    /// Fills in a template for every value; `tweaks` holds the tweaks of just these values.
-    pub(crate) fn fill(
-        &self,
-        key: &AesKey,
-        kernel: Kernel,
-        tweaks: &[u8],
-        templates: &mut [Block],
-    ) {
+    /// The templates of at most [`LANES`] values; `tweaks` holds the tweaks of just these.
+    pub(crate) fn batch(&self, key: &AesKey, kernel: Kernel, count: usize, tweaks: &[u8]) -> BatchTemplates {
         match self.shared {
-            Some(shared) => templates.fill(shared),
+            Some(shared) => BatchTemplates { blocks: [shared; LANES], each: false },
             None => {
-                templates.fill(self.after_parameters);
-                self.absorb(key, kernel, tweaks, templates);
+                let mut blocks = [self.after_parameters; LANES];
+                self.absorb(key, kernel, tweaks, &mut blocks[..count]);
+                BatchTemplates { blocks, each: true }
             }
         }
     }

@@ -36,18 +36,8 @@ impl<'k, 's> Keystream<'k, 's> {
     /// Makes room for the counter blocks of `sources`, or of one call if they need more.
     pub(super) fn new(key: &'k AesKey, kernel: Kernel, sources: &[&[u8]]) -> Keystream<'k, 's> {
         let blocks = |source: &&[u8]| source.len().div_ceil(BLOCK_BYTES);
-        let capacity = sources
-            .iter()
-            .map(blocks)
-            .sum::<usize>()
-            .min(COUNTER_BLOCKS);
-        Keystream {
-            key,
-            kernel,
-            capacity,
-            blocks: Vec::with_capacity(capacity),
-            pieces: Vec::with_capacity(capacity),
-        }
+        let capacity = sources.iter().map(blocks).sum::<usize>().min(COUNTER_BLOCKS);
+        Keystream { key, kernel, capacity, blocks: Vec::with_capacity(capacity), pieces: Vec::with_capacity(capacity) }
     }
 
     /// Adds one source, whose result starts at `offset` of the target.
@@ -83,11 +73,7 @@ impl<'k, 's> Keystream<'k, 's> {
             let count = length.div_ceil(BLOCK_BYTES);
             let bytes = self.blocks[used..used + count].as_flattened();
             used += count;
-            xor_bytes(
-                piece.source,
-                &bytes[..length],
-                &mut target[piece.offset..piece.offset + length],
-            );
+            xor_bytes(piece.source, &bytes[..length], &mut target[piece.offset..piece.offset + length]);
         }
         self.blocks.clear();
         self.pieces.clear();

@@ -86,13 +86,7 @@ pub fn small(radix: u32, length: usize) -> Parameters {
 /// FF1 step by step (SP 800-38G, algorithms 7 and 8), digit by digit and without reciprocals.
 ///
 /// Nothing but the block cipher is shared with the crate.
-pub fn naive_ff1(
-    key: &AesKey,
-    radix: u32,
-    tweak: &[u8],
-    direction: Direction,
-    value: &[u16],
-) -> Vec<u16> {
+pub fn naive_ff1(key: &AesKey, radix: u32, tweak: &[u8], direction: Direction, value: &[u16]) -> Vec<u16> {
     let n = value.len();
     let (u, v) = (n / 2, n - n / 2);
     let (mut a, mut b) = (value[..u].to_vec(), value[u..].to_vec());

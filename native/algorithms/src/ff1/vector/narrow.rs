@@ -1,16 +1,15 @@
 //! The Feistel rounds on halves below 2^32 (b <= 4): a half is one lane, y has 64 bits.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_min_epu64,
-    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_srli_epi64, _mm512_sub_epi64,
-    _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m512i, _mm512_add_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_min_epu64, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_srli_epi64, _mm512_sub_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use super::registers::{broadcast, load_blocks, low_limb, words, xor3};
 use super::{GROUPS, LIMB_BITS, LOCKSTEP};
+use crate::aes::RoundKeys;
 use crate::aes::vector::{finish, round_key};
-use crate::aes::{Block, RoundKeys};
-use crate::ff1::portable::LANES;
+use crate::ff1::tweak::BatchTemplates;
 use crate::ff1::{Direction, ROUNDS};
 
 /// The halves of a batch, a register a group.
@@ -26,15 +25,6 @@ impl NarrowBatch {
         let zero = _mm512_setzero_si512();
         NarrowBatch { left: [zero; GROUPS], right: [zero; GROUPS] }
     }
-}
-
-/// Where the round function's input comes from, apart from the half.
-#[derive(Clone, Copy)]
-pub(crate) enum BatchTemplates<'t> {
-    /// One template for all values.
-    Shared(&'t Block),
-    /// One template for each lane of the batch.
-    Each(&'t [Block; LANES]),
 }
 
 /// Reduction modulo one half's domain size.
@@ -96,11 +86,8 @@ impl Modulus {
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn combine<const DECRYPT: bool>(&self, half: __m512i, y: __m512i) -> __m512i {
         let y = self.reduce(y);
-        let sum = if DECRYPT {
-            _mm512_sub_epi64(_mm512_add_epi64(half, self.thrice), y)
-        } else {
-            _mm512_add_epi64(half, y)
-        };
+        let sum =
+            if DECRYPT { _mm512_sub_epi64(_mm512_add_epi64(half, self.thrice), y) } else { _mm512_add_epi64(half, y) };
         // In [0, 4m); the smaller of x and x - c, taken as unsigned, is the one in range.
         let sum = _mm512_min_epu64(sum, _mm512_sub_epi64(sum, self.twice));
         _mm512_min_epu64(sum, _mm512_sub_epi64(sum, self.modulus))
@@ -134,40 +121,33 @@ impl<'k> NarrowRounds<'k> {
         }
     }
 
-    /// Runs the rounds on the first `groups` groups; further ones may change.
+    /// Runs the rounds on the first `groups` groups; further ones may change. If the values share a
+    /// tweak, only the first template is looked at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma,vaes")]
     pub(super) fn run(
         &self,
         direction: Direction,
-        templates: BatchTemplates<'_>,
-        batch: &mut NarrowBatch,
+        templates: &BatchTemplates,
+        halves: &mut NarrowBatch,
         groups: usize,
     ) {
-        match (direction, templates) {
-            (Direction::Encrypt, BatchTemplates::Shared(template)) => {
-                self.all_rounds::<false, false>(&[*template; LANES], batch, groups);
-            }
-            (Direction::Encrypt, BatchTemplates::Each(templates)) => {
-                self.all_rounds::<false, true>(templates, batch, groups);
-            }
-            (Direction::Decrypt, BatchTemplates::Shared(template)) => {
-                self.all_rounds::<true, false>(&[*template; LANES], batch, groups);
-            }
-            (Direction::Decrypt, BatchTemplates::Each(templates)) => {
-                self.all_rounds::<true, true>(templates, batch, groups);
-            }
+        match (direction, templates.each) {
+            (Direction::Encrypt, false) => self.all_rounds::<false, false>(templates, halves, groups),
+            (Direction::Encrypt, true) => self.all_rounds::<false, true>(templates, halves, groups),
+            (Direction::Decrypt, false) => self.all_rounds::<true, false>(templates, halves, groups),
+            (Direction::Decrypt, true) => self.all_rounds::<true, true>(templates, halves, groups),
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma,vaes")]
     fn all_rounds<const DECRYPT: bool, const EACH: bool>(
         &self,
-        templates: &[Block; LANES],
-        batch: &mut NarrowBatch,
+        templates: &BatchTemplates,
+        halves: &mut NarrowBatch,
         groups: usize,
     ) {
-        let NarrowBatch { left, right } = batch;
+        let NarrowBatch { left, right } = halves;
         for step in 0..ROUNDS / 2 {
             if DECRYPT {
                 let round = ROUNDS - 2 - 2 * step;
@@ -186,7 +166,7 @@ impl<'k> NarrowRounds<'k> {
     fn round<const DECRYPT: bool, const EACH: bool>(
         &self,
         round: usize,
-        templates: &[Block; LANES],
+        templates: &BatchTemplates,
         source: &[__m512i; GROUPS],
         target: &mut [__m512i; GROUPS],
         groups: usize,
@@ -195,13 +175,9 @@ impl<'k> NarrowRounds<'k> {
         let mut round_block = [0; 16];
         round_block[15 - self.half_bytes] = round as u8;
         let round_block = broadcast(&round_block);
-        let shared = if EACH {
-            round_block
-        } else {
-            _mm512_xor_si512(round_block, broadcast(&templates[0]))
-        };
+        let shared = if EACH { round_block } else { _mm512_xor_si512(round_block, broadcast(&templates.blocks[0])) };
         let first_key = round_key(self.keys, 0);
-        let (template_rows, _) = templates.as_chunks::<4>();
+        let (template_rows, _) = templates.blocks.as_chunks::<4>();
         let (sources, _) = source.as_chunks::<LOCKSTEP>();
         let (targets, _) = target.as_chunks_mut::<LOCKSTEP>();
         let (template_rows, _) = template_rows.as_chunks::<{ 2 * LOCKSTEP }>();

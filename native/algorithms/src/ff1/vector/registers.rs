@@ -2,17 +2,11 @@
 
 use std::arch::x86_64::{
     __m128i, __m512i, _mm_loadu_si128, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpge_epu64_mask,
-    _mm512_loadu_si512, _mm512_mask_sub_epi64, _mm512_set1_epi64, _mm512_storeu_si512,
-    _mm512_ternarylogic_epi64,
+    _mm512_loadu_si512, _mm512_mask_sub_epi64, _mm512_set1_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64,
 };
 
 use super::LIMB_BITS;
 use crate::aes::Block;
-
-/// Eight values, aligned as a register.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Bytes64(pub(super) [u8; 64]);
 
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -40,6 +34,26 @@ pub(super) fn load_words(words: &[u64; 8]) -> __m512i {
 pub(super) fn store_words(words: &mut [u64; 8], register: __m512i) {
     // SAFETY: the reference is to 64 writable bytes, and the store needs no alignment.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), register) }
+}
+
+/// Four of the eight numbers in each register.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_wide(numbers: &[u128; 8]) -> [__m512i; 2] {
+    let start: *const __m512i = numbers.as_ptr().cast();
+    // SAFETY: the reference is to 128 readable bytes, and the loads need no alignment.
+    unsafe { [_mm512_loadu_si512(start), _mm512_loadu_si512(start.add(1))] }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_wide(numbers: &mut [u128; 8], registers: [__m512i; 2]) {
+    let start: *mut __m512i = numbers.as_mut_ptr().cast();
+    // SAFETY: the reference is to 128 writable bytes, and the stores need no alignment.
+    unsafe {
+        _mm512_storeu_si512(start, registers[0]);
+        _mm512_storeu_si512(start.add(1), registers[1]);
+    }
 }
 
 #[inline]

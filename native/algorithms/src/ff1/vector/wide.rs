@@ -3,17 +3,16 @@
 
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
-    _mm512_movepi64_mask, _mm512_or_si512, _mm512_setzero_si512, _mm512_shuffle_epi8,
-    _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_srlv_epi64,
-    _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_movepi64_mask, _mm512_or_si512, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi64,
+    _mm512_sllv_epi64, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_sub_epi64,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use super::narrow::BatchTemplates;
 use super::registers::{broadcast, load_blocks, low_limb, words, xor3};
 use super::{GROUPS, LIMB_BITS, LOCKSTEP};
+use crate::aes::RoundKeys;
 use crate::aes::vector::{finish, round_key};
-use crate::aes::{Block, RoundKeys};
-use crate::ff1::portable::LANES;
+use crate::ff1::tweak::BatchTemplates;
 use crate::ff1::{Direction, ROUNDS};
 
 /// Numbers below 2^104 in two limbs. A limb may exceed 52 bits, or be negative, until it is
@@ -35,28 +34,19 @@ impl Limbs {
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn broadcast(number: u128) -> Limbs {
-        Limbs {
-            low: low_limb(words(number as u64)),
-            high: words((number >> LIMB_BITS) as u64),
-        }
+        Limbs { low: low_limb(words(number as u64)), high: words((number >> LIMB_BITS) as u64) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn plus(self, other: Limbs) -> Limbs {
-        Limbs {
-            low: _mm512_add_epi64(self.low, other.low),
-            high: _mm512_add_epi64(self.high, other.high),
-        }
+        Limbs { low: _mm512_add_epi64(self.low, other.low), high: _mm512_add_epi64(self.high, other.high) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn minus(self, other: Limbs) -> Limbs {
-        Limbs {
-            low: _mm512_sub_epi64(self.low, other.low),
-            high: _mm512_sub_epi64(self.high, other.high),
-        }
+        Limbs { low: _mm512_sub_epi64(self.low, other.low), high: _mm512_sub_epi64(self.high, other.high) }
     }
 
     /// `self + factor * other` modulo 2^104, for a factor below 2^52.
@@ -228,40 +218,27 @@ impl<'k> WideRounds<'k> {
         }
     }
 
-    /// Runs the rounds on the first `groups` groups; further ones may change.
+    /// Runs the rounds on the first `groups` groups; further ones may change. If the values share a
+    /// tweak, only the first template is looked at.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma,vaes")]
-    pub(super) fn run(
-        &self,
-        direction: Direction,
-        templates: BatchTemplates<'_>,
-        batch: &mut WideBatch,
-        groups: usize,
-    ) {
-        match (direction, templates) {
-            (Direction::Encrypt, BatchTemplates::Shared(template)) => {
-                self.all_rounds::<false, false>(&[*template; LANES], batch, groups);
-            }
-            (Direction::Encrypt, BatchTemplates::Each(templates)) => {
-                self.all_rounds::<false, true>(templates, batch, groups);
-            }
-            (Direction::Decrypt, BatchTemplates::Shared(template)) => {
-                self.all_rounds::<true, false>(&[*template; LANES], batch, groups);
-            }
-            (Direction::Decrypt, BatchTemplates::Each(templates)) => {
-                self.all_rounds::<true, true>(templates, batch, groups);
-            }
+    pub(super) fn run(&self, direction: Direction, templates: &BatchTemplates, halves: &mut WideBatch, groups: usize) {
+        match (direction, templates.each) {
+            (Direction::Encrypt, false) => self.all_rounds::<false, false>(templates, halves, groups),
+            (Direction::Encrypt, true) => self.all_rounds::<false, true>(templates, halves, groups),
+            (Direction::Decrypt, false) => self.all_rounds::<true, false>(templates, halves, groups),
+            (Direction::Decrypt, true) => self.all_rounds::<true, true>(templates, halves, groups),
         }
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma,vaes")]
     fn all_rounds<const DECRYPT: bool, const EACH: bool>(
         &self,
-        templates: &[Block; LANES],
-        batch: &mut WideBatch,
+        templates: &BatchTemplates,
+        halves: &mut WideBatch,
         groups: usize,
     ) {
-        let WideBatch { left, right } = batch;
+        let WideBatch { left, right } = halves;
         for step in 0..ROUNDS / 2 {
             if DECRYPT {
                 let round = ROUNDS - 2 - 2 * step;
@@ -280,7 +257,7 @@ impl<'k> WideRounds<'k> {
     fn round<const DECRYPT: bool, const EACH: bool>(
         &self,
         round: usize,
-        templates: &[Block; LANES],
+        templates: &BatchTemplates,
         source: &[Limbs; GROUPS],
         target: &mut [Limbs; GROUPS],
         groups: usize,
@@ -289,13 +266,9 @@ impl<'k> WideRounds<'k> {
         let mut round_block = [0; 16];
         round_block[15 - self.half_bytes] = round as u8;
         let round_block = broadcast(&round_block);
-        let shared = if EACH {
-            round_block
-        } else {
-            _mm512_xor_si512(round_block, broadcast(&templates[0]))
-        };
+        let shared = if EACH { round_block } else { _mm512_xor_si512(round_block, broadcast(&templates.blocks[0])) };
         let first_key = round_key(self.keys, 0);
-        let (template_rows, _) = templates.as_chunks::<4>();
+        let (template_rows, _) = templates.blocks.as_chunks::<4>();
         let (template_rows, _) = template_rows.as_chunks::<{ 2 * LOCKSTEP }>();
         let (sources, _) = source.as_chunks::<LOCKSTEP>();
         let (targets, _) = target.as_chunks_mut::<LOCKSTEP>();
@@ -334,10 +307,7 @@ impl<'k> WideRounds<'k> {
         let upper = _mm512_unpackhi_epi64(even, odd);
         let above = _mm512_slli_epi64::<{ 64 - LIMB_BITS }>(_mm512_srlv_epi64(upper, self.overlap));
         Stream {
-            limbs: Limbs {
-                low: low_limb(lower),
-                high: _mm512_or_si512(_mm512_srli_epi64::<LIMB_BITS>(lower), above),
-            },
+            limbs: Limbs { low: low_limb(lower), high: _mm512_or_si512(_mm512_srli_epi64::<LIMB_BITS>(lower), above) },
             top: _mm512_srli_epi64::<{ 64 - LIMB_BITS }>(upper),
         }
     }

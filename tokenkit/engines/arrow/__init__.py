@@ -1,0 +1,1 @@
+"""pyarrow: arrays, tables, record batches and readers."""

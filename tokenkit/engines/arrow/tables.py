@@ -1,0 +1,44 @@
+"""Arrow tables, record batches and readers by policy."""
+
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from tokenkit.engines.arrow.arrays import transform_array, transform_chunks
+from tokenkit.engines.column import ColumnCall
+
+Calls = Mapping[str, ColumnCall | None]
+"""For each column of the output, in order: its call, or None if it stays as it is."""
+
+
+def _schema(schema: pa.Schema, calls: Calls) -> pa.Schema:
+    # Metadata of fields and schema is left behind: other tools keep values in it.
+    return pa.schema([pa.field(name, schema.field(name).type) for name in calls])
+
+
+def transform_table(table: pa.Table, calls: Calls) -> pa.Table:
+    """Run each column's call on a table."""
+    columns = [
+        table.column(name) if call is None else transform_chunks(table.column(name), call, name)
+        for name, call in calls.items()
+    ]
+    return pa.Table.from_arrays(columns, schema=_schema(table.schema, calls))
+
+
+def transform_batch(batch: pa.RecordBatch, calls: Calls) -> pa.RecordBatch:
+    """Run each column's call on a record batch."""
+    columns = [
+        batch.column(name) if call is None else transform_array(batch.column(name), call, name)
+        for name, call in calls.items()
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=_schema(batch.schema, calls))
+
+
+def transform_reader(reader: pa.RecordBatchReader, calls: Calls) -> pa.RecordBatchReader:
+    """Run each column's call on a reader's batches, one after the other, as they are read."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            yield transform_batch(batch, calls)
+
+    return pa.RecordBatchReader.from_batches(_schema(reader.schema, calls), batches())

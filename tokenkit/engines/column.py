@@ -1,0 +1,114 @@
+"""One column's call, as every engine hands it to the native module."""
+
+import json
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from tokenkit.errors import KeyVersionUnknown
+from tokenkit.keys import Key, Keyring, KeyVersion, current_keyring
+from tokenkit.policy.rule import ColumnRule
+
+Operation: TypeAlias = Literal["tokenize", "detokenize"]
+Output: TypeAlias = Literal["token", "outcome"]
+"""Tokens in the type of the values, or a struct of token and reason that never fails on data."""
+VersionChoice: TypeAlias = int | Literal["primary"]
+"""A key version: its number, or ``"primary"``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnCall:
+    """What to do with one column, under which key version. Holds no key, and neither does a plan.
+
+    Attributes
+    ----------
+    rule
+        The column's scheme, domain and treatment of what doesn't fit.
+    version
+        The key version.
+    operation
+        ``tokenize`` or ``detokenize``.
+    output
+        ``token`` or ``outcome``.
+    has_tweak_column
+        Whether a second column gives each value a tweak.
+    """
+
+    rule: ColumnRule
+    version: KeyVersion
+    operation: Operation
+    output: Output = "token"
+    has_tweak_column: bool = False
+
+    @property
+    def specification(self) -> str:
+        """The call as JSON, for the native module; names the key version by id and check value."""
+        return json.dumps(
+            {
+                "operation": self.operation,
+                "key": {
+                    "name": self.version.name,
+                    "version": self.version.number,
+                    "id": self.version.id,
+                    "check_value": self.version.check_value.hex(),
+                },
+                "domain": self.rule.domain,
+                "method": self.rule.method.to_native(),
+                "on_invalid": self.rule.on_invalid,
+                "output": self.output,
+                "tweak_column": self.has_tweak_column,
+            },
+            separators=(",", ":"),
+        )
+
+
+def choose_version(
+    rule: ColumnRule,
+    operation: Operation,
+    *,
+    keyring: Keyring | None = None,
+    version: VersionChoice | None = None,
+) -> KeyVersion:
+    """Find the key version for a column.
+
+    Parameters
+    ----------
+    rule
+        The column's rule, which names the key.
+    operation
+        New tokens are made with the primary version; old ones may be of any.
+    keyring
+        Where the key is; by default the current keyring.
+    version
+        The version's number or ``"primary"``. Detokenizing needs it once the key has had more than
+        one version, since a format-preserving token can't say which one made it.
+
+    Raises
+    ------
+    KeyVersionUnknown
+        If detokenizing under a key of several versions and none is named.
+    KeyringError
+        If there is no keyring, key or enabled version of that name.
+    """
+    ring = current_keyring() if keyring is None else keyring
+    key = ring[rule.key]
+    if version is None and operation == "detokenize" and len(key.versions) > 1:
+        raise KeyVersionUnknown(
+            f'key "{key.name}" has had {len(key.versions)} versions, and nothing says which one '
+            "made these tokens",
+            hint=f"pass its number (versions={{COLUMN: 1}} or version=1), or "
+            f'"primary" for version {key.primary_number}',
+        )
+    return key.primary if version in (None, "primary") else key.version(_number(version))
+
+
+def _number(version: object) -> int:
+    if type(version) is not int:
+        raise KeyVersionUnknown(
+            "a key version is a number such as 1, or primary", hint='version=1 or version="primary"'
+        )
+    return version
+
+
+def key_name(key: str | Key) -> str:
+    """Give the name of a key that is given by name or as the key itself."""
+    return key.name if isinstance(key, Key) else key

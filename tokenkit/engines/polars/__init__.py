@@ -1,0 +1,1 @@
+"""Polars: the expression plugin, the ``tk`` namespaces, and frames by policy."""

@@ -1,0 +1,117 @@
+"""The ``tk`` namespaces on Polars expressions, frames and lazy frames."""
+
+import os
+from collections.abc import Mapping
+from typing import Unpack
+
+import polars as pl
+
+from tokenkit.engines.column import VersionChoice
+from tokenkit.engines.options import SchemeOptions
+from tokenkit.engines.polars import expressions, frames
+from tokenkit.keys import Keyring
+from tokenkit.policy import Policy
+from tokenkit.policy.rule import OnInvalid
+
+
+@pl.api.register_expr_namespace("tk")
+class ExprNamespace:
+    """``pl.col("card").tk``: the functions of ``tokenkit.expr`` on an expression."""
+
+    def __init__(self, expr: pl.Expr) -> None:
+        self._expr = expr
+
+    def tokenize(
+        self,
+        scheme: str,
+        *,
+        on_invalid: OnInvalid = "error",
+        tweak: pl.Expr | str | None = None,
+        **options: Unpack[SchemeOptions],
+    ) -> pl.Expr:
+        """Replace values by tokens; see :func:`tokenkit.expr.tokenize`.
+
+        Examples
+        --------
+        >>> import polars as pl, tokenkit as tk
+        >>> from tokenkit.hazmat import keyring_from_bytes
+        >>> ring = keyring_from_bytes({"people": bytes(range(32))})
+        >>> df = pl.DataFrame({"ssn": ["078-05-1120"]})
+        >>> df.select(pl.col("ssn").tk.tokenize("us-ssn", key="people", keyring=ring)).item()
+        '...-...-...'
+        """
+        return expressions.tokenize(
+            self._expr, scheme, on_invalid=on_invalid, tweak=tweak, **options
+        )
+
+    def detokenize(
+        self,
+        scheme: str,
+        *,
+        on_invalid: OnInvalid = "error",
+        tweak: pl.Expr | str | None = None,
+        **options: Unpack[SchemeOptions],
+    ) -> pl.Expr:
+        """Turn tokens back; see :func:`tokenkit.expr.detokenize`."""
+        return expressions.detokenize(
+            self._expr, scheme, on_invalid=on_invalid, tweak=tweak, **options
+        )
+
+    def try_tokenize(
+        self, scheme: str, *, tweak: pl.Expr | str | None = None, **options: Unpack[SchemeOptions]
+    ) -> pl.Expr:
+        """Give ``Struct{token, reason}``; see :func:`tokenkit.expr.try_tokenize`."""
+        return expressions.try_tokenize(self._expr, scheme, tweak=tweak, **options)
+
+    def try_detokenize(
+        self, scheme: str, *, tweak: pl.Expr | str | None = None, **options: Unpack[SchemeOptions]
+    ) -> pl.Expr:
+        """Give ``Struct{token, reason}``; see :func:`tokenkit.expr.try_detokenize`."""
+        return expressions.try_detokenize(self._expr, scheme, tweak=tweak, **options)
+
+
+PolicySource = Policy | Mapping[str, object] | str | os.PathLike[str]
+
+
+@pl.api.register_dataframe_namespace("tk")
+class DataFrameNamespace:
+    """``df.tk``: a frame by policy."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def tokenize(self, policy: PolicySource, *, keyring: Keyring | None = None) -> pl.DataFrame:
+        """Tokenize the columns that the policy names; see :func:`tokenkit.tokenize`."""
+        return frames.tokenize(self._frame, policy, keyring=keyring)
+
+    def detokenize(
+        self,
+        policy: PolicySource,
+        *,
+        keyring: Keyring | None = None,
+        versions: Mapping[str, VersionChoice] | VersionChoice | None = None,
+    ) -> pl.DataFrame:
+        """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
+        return frames.detokenize(self._frame, policy, keyring=keyring, versions=versions)
+
+
+@pl.api.register_lazyframe_namespace("tk")
+class LazyFrameNamespace:
+    """``lf.tk``: a lazy frame by policy. Keys are found now, values are turned when it runs."""
+
+    def __init__(self, frame: pl.LazyFrame) -> None:
+        self._frame = frame
+
+    def tokenize(self, policy: PolicySource, *, keyring: Keyring | None = None) -> pl.LazyFrame:
+        """Tokenize the columns that the policy names; see :func:`tokenkit.tokenize`."""
+        return frames.tokenize(self._frame, policy, keyring=keyring)
+
+    def detokenize(
+        self,
+        policy: PolicySource,
+        *,
+        keyring: Keyring | None = None,
+        versions: Mapping[str, VersionChoice] | VersionChoice | None = None,
+    ) -> pl.LazyFrame:
+        """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
+        return frames.detokenize(self._frame, policy, keyring=keyring, versions=versions)

@@ -1,0 +1,1 @@
+"""One module a scheme, each with a ``SCHEME``."""

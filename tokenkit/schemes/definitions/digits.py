@@ -1,0 +1,17 @@
+"""``digits``: numbers of any length as text."""
+
+from tokenkit.schemes.method import DIGITS
+from tokenkit.schemes.scheme import AlphabetScheme
+
+
+class Digits(AlphabetScheme):
+    """Text of the digits 0 to 9; leading zeros and the length stay."""
+
+    name = "digits"
+    summary = "digits 0-9, any length from 6 on; the length stays"
+    example = "0042719365"
+    alphabet = DIGITS
+    accepts = frozenset({"keep", "min_length", "max_length", "allow_small_domain"})
+
+
+SCHEME = Digits()
