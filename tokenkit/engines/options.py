@@ -29,6 +29,8 @@ class SchemeOptions(TypedDict, total=False):
         ``"invalid"``, ``"valid"`` or ``"ignore"``, for schemes with a check digit.
     alphabet
         The characters of values and tokens, for ``custom``.
+    separators
+        Characters that stay where they are, for plain alphabets.
     min_length, max_length
         Shortest and longest value accepted.
     allow_small_domain
@@ -42,6 +44,7 @@ class SchemeOptions(TypedDict, total=False):
     keep: Keep | Mapping[str, int] | None
     check_digit: CheckDigit | None
     alphabet: str | None
+    separators: str | None
     min_length: int | None
     max_length: int | None
     allow_small_domain: bool

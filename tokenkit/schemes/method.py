@@ -54,8 +54,8 @@ class Characters:
             raise SchemeError("an alphabet has 2 to 65536 characters")
         if len(set(self.alphabet)) != len(self.alphabet):
             raise SchemeError("an alphabet has each character once")
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in self.alphabet):
-            raise SchemeError("an alphabet has no lone surrogates")
+        if any("\ud800" <= character <= "\udfff" for character in self.alphabet + self.separators):
+            raise SchemeError("alphabet and separators have no lone surrogates")
         if set(self.separators) & set(self.alphabet):
             raise SchemeError("a separator can't be a character of the alphabet too")
         if self.max_length < self.min_length:

@@ -84,6 +84,8 @@ class Parameters:
         What the token's check digit is, for schemes that have one.
     alphabet
         The characters of values and tokens, in the order of their numerals, for ``custom``.
+    separators
+        Characters that stay where they are; each stands alone, between two others.
     min_length, max_length
         Shortest and longest value that is accepted, in characters (bytes for sealed tokens);
         others don't fit the scheme.
@@ -95,6 +97,7 @@ class Parameters:
     keep: Keep | None = None
     check_digit: CheckDigit | None = None
     alphabet: str | None = None
+    separators: str | None = None
     min_length: int | None = None
     max_length: int | None = None
     allow_small_domain: bool = False
@@ -111,8 +114,10 @@ class Parameters:
                 raise SchemeError(f"{name} is a number of characters, 1 or more")
         if not isinstance(self.allow_small_domain, bool):
             raise SchemeError("allow_small_domain is true or false")
-        if self.alphabet is not None and not isinstance(self.alphabet, str):
-            raise SchemeError("an alphabet is a text of its characters")
+        for name in ("alphabet", "separators"):
+            characters = getattr(self, name)
+            if characters is not None and not isinstance(characters, str):
+                raise SchemeError(f"{name} is a text of its characters")
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:

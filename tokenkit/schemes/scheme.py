@@ -8,6 +8,10 @@ from tokenkit.errors import SchemeError
 from tokenkit.schemes.method import Characters, Method, shortest_length
 from tokenkit.schemes.parameters import Parameters
 
+ALPHABET_PARAMETERS = frozenset(
+    {"keep", "separators", "min_length", "max_length", "allow_small_domain"}
+)
+"""What every scheme over a plain alphabet takes."""
 LONGEST_TEXT = 4_096
 """Longest value that format-preserving schemes accept by default, in characters."""
 
@@ -72,6 +76,7 @@ class AlphabetScheme(Scheme):
     """A scheme whose values are characters of one alphabet and nothing else."""
 
     algorithm = Algorithm.FF1
+    accepts = ALPHABET_PARAMETERS
     alphabet: ClassVar[str]
 
     def _method(self, parameters: Parameters) -> Method:
@@ -85,6 +90,7 @@ def over_alphabet(alphabet: str, parameters: Parameters) -> Characters:
     least = parameters.min_length or shortest
     return Characters(
         alphabet=alphabet,
+        separators=parameters.separators or "",
         min_length=least,
         max_length=parameters.max_length or max(LONGEST_TEXT, least),
         keep=parameters.keep,

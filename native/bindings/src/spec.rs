@@ -3,8 +3,8 @@
 use crate::column::threads;
 use crate::column::{Characters, CheckDigit, Method, OnInvalid, Output, Plan, Sealed, Shape, TweakRule};
 use crate::failure::{Code, Failure};
-use crate::keys::{KeyReference, registry};
 use crate::kernel;
+use crate::keys::{KeyReference, registry};
 use serde::Deserialize;
 use tokenkit_algorithms::derive::{Purpose, is_valid_domain};
 use tokenkit_algorithms::ff1::{Direction, DomainMinimum};
@@ -130,7 +130,7 @@ impl Specification {
                         Some(CheckDigitSpecification::Invalid) => Some(CheckDigit::Invalid),
                     },
                     minimum: if small_domain { DomainMinimum::Small } else { DomainMinimum::Standard },
-                    tweak: TweakRule::Contract,
+                    tweak: TweakRule::Contract { has_column: self.tweak_column },
                 })?;
                 (Method::Characters(characters), Purpose::Ff1)
             }

@@ -13,7 +13,6 @@ class Alphanumeric(AlphabetScheme):
     summary = "0-9, A-Z, a-z, any length from 4 on; the length stays"
     example = "A7kQ29xZ"
     alphabet = DIGITS + ascii_uppercase + ascii_lowercase
-    accepts = frozenset({"keep", "min_length", "max_length", "allow_small_domain"})
 
 
 SCHEME = Alphanumeric()

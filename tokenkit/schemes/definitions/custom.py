@@ -3,7 +3,7 @@
 from tokenkit.errors import SchemeError
 from tokenkit.schemes.method import Method
 from tokenkit.schemes.parameters import Parameters
-from tokenkit.schemes.scheme import Algorithm, Scheme, over_alphabet
+from tokenkit.schemes.scheme import ALPHABET_PARAMETERS, Algorithm, Scheme, over_alphabet
 
 
 class Custom(Scheme):
@@ -13,7 +13,7 @@ class Custom(Scheme):
     summary = "an alphabet of your own; the number of characters stays"
     example = "ΑΒΓΔΕΖ"
     algorithm = Algorithm.FF1
-    accepts = frozenset({"alphabet", "keep", "min_length", "max_length", "allow_small_domain"})
+    accepts = ALPHABET_PARAMETERS | {"alphabet"}
 
     def _method(self, parameters: Parameters) -> Method:
         if parameters.alphabet is None:

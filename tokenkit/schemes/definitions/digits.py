@@ -11,7 +11,6 @@ class Digits(AlphabetScheme):
     summary = "digits 0-9, any length from 6 on; the length stays"
     example = "0042719365"
     alphabet = DIGITS
-    accepts = frozenset({"keep", "min_length", "max_length", "allow_small_domain"})
 
 
 SCHEME = Digits()

@@ -182,9 +182,12 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
     fn apply_batch(&self, direction: Direction, values: &mut [u8], tweaks: &[u8]) {
         let numerals = self.alphabet.ascii_numerals();
         if let Feistel::Long(_) = self.ff1.feistel {
-            let mut buffer: Vec<u16> = values.iter().map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
+            let length = self.ff1.parameters.length();
+            let slots = values.chunks_exact(self.stride()).flat_map(|slot| &slot[..length]);
+            let mut buffer: Vec<u16> = slots.map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
             self.ff1.apply_checked(direction, &mut buffer, tweaks);
-            for (byte, numeral) in values.iter_mut().zip(buffer) {
+            let slots = values.chunks_exact_mut(self.stride()).flat_map(|slot| &mut slot[..length]);
+            for (byte, numeral) in slots.zip(buffer) {
                 *byte = self.characters[usize::from(numeral & 127)];
             }
             return;

@@ -11,7 +11,7 @@ use crate::aes::AesKey;
 use crate::kernel::Kernel;
 
 /// The most values in one batch.
-pub(crate) const LANES: usize = 128;
+pub(crate) const LANES: usize = 256;
 
 /// What the rounds of one batch need besides the halves.
 #[derive(Clone, Copy)]

@@ -39,6 +39,13 @@ impl Random {
     }
 }
 
+/// Bytes from hexadecimal digits.
+pub fn hex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks_exact(2);
+    let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hexadecimal digit") as u8;
+    pairs.map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
 /// One value or many through [`Ff1::apply`].
 pub fn transform(
     key: &[u8],

@@ -13,7 +13,10 @@ use arrow_schema::DataType;
 use std::sync::Arc;
 
 /// Turns the values that rows refer to.
-pub fn turn<K: ArrowDictionaryKeyType>(plan: &Plan, array: &DictionaryArray<K>) -> Result<(ArrayRef, Invalid), Failure> {
+pub fn turn<K: ArrowDictionaryKeyType>(
+    plan: &Plan,
+    array: &DictionaryArray<K>,
+) -> Result<(ArrayRef, Invalid), Failure> {
     let values = array.values();
     let mut used = vec![false; values.len()];
     for key in array.keys_iter().flatten() {
@@ -36,9 +39,8 @@ pub fn turn<K: ArrowDictionaryKeyType>(plan: &Plan, array: &DictionaryArray<K>) 
     let rows = || array.keys_iter().map(|key| key.map(|key| place[key]).filter(|&key| key != usize::MAX));
     let invalid_rows = invalid.spread(rows(), array.len());
     // Keys of values that didn't fit are null, so that no row refers to them.
-    let keys: PrimitiveArray<K> = rows()
-        .map(|key| key.filter(|&key| tokens.is_valid(key)).and_then(K::Native::from_usize))
-        .collect();
+    let keys: PrimitiveArray<K> =
+        rows().map(|key| key.filter(|&key| tokens.is_valid(key)).and_then(K::Native::from_usize)).collect();
     // SAFETY: every key is below the number of values, which the keys of the input bounded.
     let turned = unsafe { DictionaryArray::new_unchecked(keys, tokens) };
     Ok((Arc::new(turned), invalid_rows))

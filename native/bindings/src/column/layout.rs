@@ -113,8 +113,7 @@ fn in_place<O: OffsetSizeTrait>(
     let validity = invalid.validity(array.nulls());
     // SAFETY: the offsets are the input's, moved to start at zero; the values are ASCII, since only one-byte alphabets
     // keep the byte length, and rows that nothing was written for hold zero bytes.
-    let tokens =
-        unsafe { GenericStringArray::new_unchecked(offsets, values.into_buffer(last - first), validity) };
+    let tokens = unsafe { GenericStringArray::new_unchecked(offsets, values.into_buffer(last - first), validity) };
     Ok((Arc::new(tokens), invalid))
 }
 
@@ -134,8 +133,11 @@ fn gathered<O: OffsetSizeTrait>(
     let viewed = unsafe { StringViewArray::new_unchecked(views, written.buffers.into(), None) };
     let total: usize = viewed.views().iter().map(|&view| view as u32 as usize).sum();
     if O::from_usize(total).is_none() {
-        return Err(Failure::new(Code::UnsupportedType, "the tokens are too long for a string column with 32-bit offsets")
-            .with_hint("cast the column to large_string, or hand it over in smaller batches"));
+        return Err(Failure::new(
+            Code::UnsupportedType,
+            "the tokens are too long for a string column with 32-bit offsets",
+        )
+        .with_hint("cast the column to large_string, or hand it over in smaller batches"));
     }
     let mut values = Vec::with_capacity(total);
     for row in 0..viewed.len() {

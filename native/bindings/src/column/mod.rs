@@ -147,7 +147,9 @@ impl Plan {
         }
         let (tokens, invalid): (Vec<ArrayRef>, Vec<Invalid>) = turned.into_iter().unzip();
         match self.output {
-            Output::Outcome => Ok(tokens.into_iter().zip(&invalid).map(|(tokens, invalid)| outcome(tokens, invalid)).collect()),
+            Output::Outcome => {
+                Ok(tokens.into_iter().zip(&invalid).map(|(tokens, invalid)| outcome(tokens, invalid)).collect())
+            }
             Output::Token => {
                 if self.on_invalid == OnInvalid::Error {
                     self.refuse_invalid(name, rows, Invalid::concatenate(invalid))?;
@@ -160,8 +162,14 @@ impl Plan {
     fn refuse_invalid(&self, name: &str, rows: usize, invalid: Invalid) -> Result<(), Failure> {
         let Some((reason, list)) = invalid.summary() else { return Ok(()) };
         let (values, hint) = match self.direction {
-            Direction::Encrypt => ("values that don't fit the scheme", "on_invalid=\"null\" makes them null; try_tokenize shows the reason for each"),
-            Direction::Decrypt => ("values that are not tokens of this key and scheme", "on_invalid=\"null\" makes them null; try_detokenize shows the reason for each"),
+            Direction::Encrypt => (
+                "values that don't fit the scheme",
+                "on_invalid=\"null\" makes them null; try_tokenize shows the reason for each",
+            ),
+            Direction::Decrypt => (
+                "values that are not tokens of this key and scheme",
+                "on_invalid=\"null\" makes them null; try_detokenize shows the reason for each",
+            ),
         };
         Err(Failure::new(Code::InvalidValues, format!("{} of {rows} rows have {values} ({list})", invalid.count()))
             .with_column(name)

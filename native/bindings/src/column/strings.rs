@@ -52,9 +52,10 @@ impl<O: OffsetSizeTrait> Strings for Offsets<'_, O> {
         let offsets = &self.offsets[rows.start..=rows.end];
         let first = offsets[0].as_usize();
         // Compared without a branch, so that the loop is vectorised.
-        let difference = offsets.iter().enumerate().fold(0, |difference, (index, offset)| {
-            difference | (offset.as_usize() ^ (first + index * length))
-        });
+        let difference = offsets
+            .iter()
+            .enumerate()
+            .fold(0, |difference, (index, offset)| difference | (offset.as_usize() ^ (first + index * length)));
         let any_null = || self.nulls.is_some_and(|nulls| nulls.slice(rows.start, rows.len()).null_count() > 0);
         (difference == 0 && !any_null()).then(|| &self.values[first..first + rows.len() * length])
     }

@@ -10,7 +10,8 @@ const SMALLEST_SPLIT: usize = 1 << 18;
 /// The most threads for one column: `TOKENKIT_THREADS`, or as many as the process may use.
 pub fn most() -> usize {
     static MOST: LazyLock<usize> = LazyLock::new(|| {
-        let asked = std::env::var("TOKENKIT_THREADS").ok().and_then(|text| text.parse().ok()).filter(|&count| count > 0);
+        let asked =
+            std::env::var("TOKENKIT_THREADS").ok().and_then(|text| text.parse().ok()).filter(|&count| count > 0);
         asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     });
     *MOST
@@ -39,10 +40,7 @@ pub fn split<T>(mut rest: &mut [T], sizes: impl Iterator<Item = usize>) -> Vec<&
 }
 
 /// Runs a task for each part: the first on this thread, the others on threads of their own.
-pub fn run<P: Send, R: Send>(
-    parts: Vec<P>,
-    task: impl Fn(P) -> Result<R, Failure> + Sync,
-) -> Result<Vec<R>, Failure> {
+pub fn run<P: Send, R: Send>(parts: Vec<P>, task: impl Fn(P) -> Result<R, Failure> + Sync) -> Result<Vec<R>, Failure> {
     let mut parts = parts.into_iter();
     let Some(first) = parts.next() else { return Ok(Vec::new()) };
     std::thread::scope(|scope| {

@@ -39,9 +39,12 @@ const ENUM_KEY_PREFIX: &str = "_PL_ENUM_VALUES";
 pub fn field(schema: &FFI_ArrowSchema) -> Result<Field, Failure> {
     let field = Field::try_from(schema).map_err(unreadable)?;
     if field.metadata().keys().any(|key| key.starts_with(ENUM_KEY_PREFIX)) {
-        return Err(Failure::new(Code::UnsupportedType, "an Enum column can't be tokenized: its type lists the clear values")
-            .with_column(field.name())
-            .with_hint("cast the column to String or Categorical first"));
+        return Err(Failure::new(
+            Code::UnsupportedType,
+            "an Enum column can't be tokenized: its type lists the clear values",
+        )
+        .with_column(field.name())
+        .with_hint("cast the column to String or Categorical first"));
     }
     Ok(field)
 }

@@ -2,9 +2,7 @@
 
 use super::arrow::{ArrowArray, import};
 use super::exceptions::{detached, raise, raise_class};
-use crate::column::{
-    Characters, Method, OnInvalid, Output, Plan, Shape, TweakColumn, TweakRule, check_type, threads,
-};
+use crate::column::{Characters, Method, OnInvalid, Output, Plan, Shape, TweakColumn, TweakRule, check_type, threads};
 use crate::failure::{Code, Failure};
 use crate::kernel;
 use crate::keys::Subkey;
@@ -143,7 +141,8 @@ fn refuse_empty(values: &ArrayRef) -> Result<(), Failure> {
     match lengths.filter(|&empty| empty).count() {
         0 => Ok(()),
         count => {
-            Err(Failure::new(Code::InvalidValues, "empty strings are too short for FF1").with_reason("too_short", count))
+            Err(Failure::new(Code::InvalidValues, "empty strings are too short for FF1")
+                .with_reason("too_short", count))
         }
     }
 }

@@ -112,8 +112,7 @@ pub fn seal_payload<'py>(
     keys: Vec<PyRef<'py, KeyHandle>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
-    let guards: Vec<_> =
-        keys.iter().map(|key| key.handle.lock().unwrap_or_else(PoisonError::into_inner)).collect();
+    let guards: Vec<_> = keys.iter().map(|key| key.handle.lock().unwrap_or_else(PoisonError::into_inner)).collect();
     let handles: Option<Vec<&Handle>> = guards.iter().map(|guard| guard.as_ref()).collect();
     let Some(handles) = handles else {
         return Err(raise_class(py, "KeyringClosed", "a key was released", "open the keyring again"));
@@ -134,7 +133,10 @@ pub fn open_payload<'py>(
     let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
     match payload::open(&file_key, header, sealed) {
         Ok((metadata, handles)) => {
-            let handles = PyList::new(py, handles.into_iter().map(KeyHandle::new).map(|key| Py::new(py, key)).collect::<PyResult<Vec<_>>>()?)?;
+            let handles = PyList::new(
+                py,
+                handles.into_iter().map(KeyHandle::new).map(|key| Py::new(py, key)).collect::<PyResult<Vec<_>>>()?,
+            )?;
             Ok((PyBytes::new(py, &metadata), handles))
         }
         Err(OpenError::Tampered) => Err(raise_class(

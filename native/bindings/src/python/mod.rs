@@ -15,9 +15,7 @@ mod _native {
     #[pymodule_export]
     use super::hazmat::{AesSiv, Ff1};
     #[pymodule_export]
-    use super::keyring::{
-        KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload,
-    };
+    use super::keyring::{KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload};
     #[pymodule_export]
     use super::transform::{kernel, select_kernel, transform};
     use super::*;

@@ -66,9 +66,5 @@ pub fn read_environment() -> PyResult<()> {
         Ok(name) if !name.is_empty() => crate::kernel::select(&name),
         _ => true,
     };
-    if known {
-        Ok(())
-    } else {
-        Err(pyo3::exceptions::PyImportError::new_err("TOKENKIT_KERNEL is auto or portable"))
-    }
+    if known { Ok(()) } else { Err(pyo3::exceptions::PyImportError::new_err("TOKENKIT_KERNEL is auto or portable")) }
 }

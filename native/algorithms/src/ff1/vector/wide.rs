@@ -115,8 +115,7 @@ struct Modulus {
     once: Limbs,
     twice: Limbs,
     thrice: Limbs,
-    /// c, and its complement 2^104 - c.
-    coarse: Limbs,
+    /// 2^104 - c.
     coarse_complement: Limbs,
     reciprocal: __m512i,
     /// For the second step: whether there is one, the shift that leaves the upper bits of the rest,
@@ -125,6 +124,7 @@ struct Modulus {
     rest_shift: __m512i,
     rest_shift_back: __m512i,
     rest_reciprocal: __m512i,
+    /// 2^104 - m.
     complement: Limbs,
 }
 
@@ -148,7 +148,6 @@ impl Modulus {
             once: Limbs::broadcast(modulus),
             twice: Limbs::broadcast(2 * modulus),
             thrice: Limbs::broadcast(3 * modulus),
-            coarse: Limbs::broadcast(coarse),
             coarse_complement: Limbs::broadcast(full - coarse),
             reciprocal: words(reciprocal(stream_bits, coarse)),
             has_second_step: coarse != modulus,

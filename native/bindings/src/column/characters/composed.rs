@@ -58,8 +58,7 @@ pub(super) fn run<N: Notation, C: Strings, S: Sink>(
     let digit_tweak = characters.has_digit_alphabet();
     let mut run =
         Run { characters, notation, work: *work, tweaks, digit_tweak, batches: Vec::new(), by_length: Vec::new() };
-    let mut buffers =
-        RowBuffers { symbols: Vec::new(), digits: Vec::new(), tweak: Vec::new(), text: Vec::new() };
+    let mut buffers = RowBuffers { symbols: Vec::new(), digits: Vec::new(), tweak: Vec::new(), text: Vec::new() };
     for row in 0..rows {
         if column.is_null(row) {
             continue;
@@ -119,8 +118,8 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         match characters.tweak {
             TweakRule::Raw(_) => {}
             TweakRule::RawColumn => buffers.tweak.extend_from_slice(cell.unwrap_or_default()),
-            TweakRule::Contract if cell.is_none() && !characters.keeps_any() => {}
-            TweakRule::Contract => {
+            TweakRule::Contract { .. } if cell.is_none() && !characters.keeps_any() => {}
+            TweakRule::Contract { .. } => {
                 let first = &buffers.symbols[..characters.keep_first];
                 let last = &buffers.symbols[buffers.symbols.len() - characters.keep_last..];
                 if self.digit_tweak {

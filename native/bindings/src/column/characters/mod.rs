@@ -164,7 +164,8 @@ impl Characters {
     }
 
     fn has_digit_alphabet(&self) -> bool {
-        self.alphabet.radix() == 10 && (0..10).all(|digit| self.alphabet.character(digit) == char::from(b'0' + digit as u8))
+        self.alphabet.radix() == 10
+            && (0..10).all(|digit| self.alphabet.character(digit) == char::from(b'0' + digit as u8))
     }
 
     /// The characters of a value that FF1 gets, of `length` in all.

@@ -31,8 +31,12 @@ pub trait Notation {
     fn text(&self, symbols: &[Self::Symbol], text: &mut String);
 
     /// FF1 for values of one length.
-    fn cipher<'k>(&'k self, work: &Work<'k>, parameters: Parameters, tweak: Tweak<'_>)
-    -> Result<Self::Cipher<'k>, Failure>;
+    fn cipher<'k>(
+        &'k self,
+        work: &Work<'k>,
+        parameters: Parameters,
+        tweak: Tweak<'_>,
+    ) -> Result<Self::Cipher<'k>, Failure>;
 
     /// Symbols from one value to the next in a batch.
     fn stride(cipher: &Self::Cipher<'_>) -> usize;
@@ -225,7 +229,12 @@ impl Notation for Numerals<'_> {
         text.extend(symbols.iter().map(|&numeral| self.alphabet.character(numeral)));
     }
 
-    fn cipher<'k>(&'k self, work: &Work<'k>, parameters: Parameters, tweak: Tweak<'_>) -> Result<(Ff1<'k>, usize), Failure> {
+    fn cipher<'k>(
+        &'k self,
+        work: &Work<'k>,
+        parameters: Parameters,
+        tweak: Tweak<'_>,
+    ) -> Result<(Ff1<'k>, usize), Failure> {
         let cipher = Ff1::new(work.key, work.kernel, parameters, tweak).map_err(refused)?;
         Ok((cipher, parameters.length()))
     }

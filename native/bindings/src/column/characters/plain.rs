@@ -98,9 +98,8 @@ impl<'k, 'a> Batches<'k, 'a> {
     fn make(&self, length: usize) -> Result<Batch<'k, 'a>, Failure> {
         let parameters = self.characters.parameters(length)?;
         let alphabet = &self.characters.alphabet;
-        let cipher =
-            AsciiFf1::new(self.work.key, self.work.kernel, alphabet, parameters, Tweak::Shared(self.tweak))
-                .map_err(|_| Failure::new(Code::Scheme, "FF1 refuses this tweak"))?;
+        let cipher = AsciiFf1::new(self.work.key, self.work.kernel, alphabet, parameters, Tweak::Shared(self.tweak))
+            .map_err(|_| Failure::new(Code::Scheme, "FF1 refuses this tweak"))?;
         let stride = cipher.stride();
         let capacity = batch_rows(stride);
         let (source, rows) = (vec![0; capacity * stride], Vec::with_capacity(capacity));

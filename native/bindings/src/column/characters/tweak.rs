@@ -6,7 +6,10 @@ use arrow_schema::DataType;
 /// Where a value's tweak comes from.
 pub enum TweakRule {
     /// From the kept parts, and from the tweak column if there is one, as the token contract says.
-    Contract,
+    Contract {
+        /// Whether a tweak column comes with the values.
+        has_column: bool,
+    },
     /// The same bytes for every value.
     Raw(Vec<u8>),
     /// The tweak column's bytes and nothing else.
@@ -17,7 +20,7 @@ impl TweakRule {
     /// The tweak that all values share, if they do.
     pub fn shared(&self, keeps_any: bool) -> Option<&[u8]> {
         match self {
-            TweakRule::Contract if !keeps_any => Some(&[]),
+            TweakRule::Contract { has_column: false } if !keeps_any => Some(&[]),
             TweakRule::Raw(bytes) => Some(bytes),
             _ => None,
         }
@@ -55,8 +58,7 @@ impl<'a> TweakColumn<'a> {
 
     /// The tweaks of `length` rows from `start` on; a single tweak serves all rows.
     pub fn slice(&self, start: usize, length: usize) -> TweakColumn<'a> {
-        let cells =
-            if self.cells.len() == 1 { self.cells.clone() } else { self.cells[start..start + length].to_vec() };
+        let cells = if self.cells.len() == 1 { self.cells.clone() } else { self.cells[start..start + length].to_vec() };
         TweakColumn { cells }
     }
 
