@@ -1,0 +1,117 @@
+"""The ``tokenkit`` command.
+
+Each command group is a module with a function ``register(app)``, listed in ``_GROUPS``. Modules
+import the layer that they command inside their functions, so that ``tokenkit --help`` stays fast.
+
+Exit codes: 0 done, 1 an error, 2 wrong usage.
+"""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from traceback import walk_tb
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tokenkit.cli import keys
+from tokenkit.errors import TokenkitError
+
+DISTRIBUTION = "tokenkit-vaultless"
+_GROUPS = (keys,)
+
+
+class TokenkitGroup(TyperGroup):
+    """Shows a tokenkit error as one red line and its hint, wherever in the commands it arises."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a tokenkit error ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except TokenkitError as error:
+            show_error(error.summary, error.hint)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="tokenkit",
+    cls=TokenkitGroup,
+    help="Vaultless tokenization for dataframes and files.",
+    no_args_is_help=True,
+    # Typer's own tracebacks show local variables, and these may hold values.
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"tokenkit {version(DISTRIBUTION)}")
+        except PackageNotFoundError:
+            typer.echo("tokenkit, not installed as a distribution")
+        raise typer.Exit
+
+
+@app.callback()
+def _tokenkit(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    del version
+
+
+for _group in _GROUPS:
+    _group.register(app)
+
+
+def main() -> None:
+    """Run the command line; an unforeseen error's text may quote values and isn't shown."""
+    try:
+        app()
+    except OSError as exc:
+        place = f": {exc.filename}" if exc.filename else ""
+        show_error(f"{exc.strerror or type(exc).__name__}{place}", None)
+        sys.exit(1)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, its text may quote values
+        show_error(
+            f"an unforeseen {type(exc).__name__}{_place(exc)}",
+            "this is a defect of tokenkit: please report it, without any data",
+        )
+        sys.exit(1)
+
+
+def show_error(message: str, hint: str | None) -> None:
+    """Print an error to standard error: red where that is a terminal, then the hint."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(Text(f"error: {_printable(message)}", style="bold red"))
+    if hint:
+        console.print(Text(f"hint: {_printable(hint)}"))
+
+
+def _printable(line: str) -> str:
+    # A column or file may be named to take over the terminal, or to look like another line.
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in line
+    )
+
+
+def _place(exc: BaseException) -> str:
+    frames = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in walk_tb(exc.__traceback__)
+        if frame.f_globals.get("__name__", "").startswith("tokenkit")
+    ]
+    return f" at {frames[-1][0].name}:{frames[-1][1]}" if frames else ""
+
+
+if __name__ == "__main__":
+    main()

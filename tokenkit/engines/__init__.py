@@ -1,0 +1,1 @@
+"""Engines: a batch in, a batch of the same kind out. One folder an engine."""

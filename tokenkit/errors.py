@@ -1,0 +1,398 @@
+"""The tree of exceptions: everything that tokenkit raises on purpose.
+
+::
+
+    TokenkitError TK000
+    ├── PolicyError TK100 (ValueError)          a policy that contradicts itself or its input
+    ├── SpecificationError TK101 (ValueError)   a column specification that can't be read
+    ├── SchemeError TK103 (ValueError)          parameters that a scheme can't work with
+    │   └── DomainTooSmall TK102                fewer values than the standard allows
+    ├── KeyringError TK200                      keys and keyrings
+    │   ├── KeyNotLoaded TK201                  the plan's key isn't loaded in this process
+    │   ├── KeyConflict TK202 (ValueError)      two different keys under one id
+    │   ├── UnknownKey TK203 (KeyError)         no key of that name
+    │   ├── KeyVersionUnknown TK204 (LookupError)    no such version, or nothing says which
+    │   ├── KeyVersionDisabled TK205            the version is disabled or destroyed
+    │   ├── InvalidKey TK206 (ValueError)       a key name or key bytes that can't be used
+    │   ├── KeyExists TK207 (ValueError)        the keyring has a key of that name
+    │   ├── KeyNotExportable TK208 (TypeError)  an attempt to pickle or copy a key
+    │   ├── KeyringClosed TK209 (ValueError)    use after close
+    │   ├── KeyringNotFound TK210 (FileNotFoundError)
+    │   ├── KeyringExists TK211 (FileExistsError)    creating would overwrite
+    │   ├── KeyringFormatError TK212 (ValueError)    no keyring file, or a damaged one
+    │   ├── WrongKek TK213                      wrong key-encryption key, or damaged stanza
+    │   ├── KeyringTampered TK214               the file isn't what was saved
+    │   ├── KeyringChanged TK215                another writer saved in between
+    │   ├── KeyringNotConfigured TK216          nothing says which keyring to use
+    │   ├── KekNotConfigured TK217              nothing says where the KEK is
+    │   └── KeyProviderError TK218              a provider unknown, or without an answer
+    ├── DataError TK300                         the data doesn't fit
+    │   ├── InvalidValues TK301 (ValueError)    values that don't fit the scheme
+    │   ├── UnsupportedType TK302 (TypeError, ValueError)   a column type that can't be tokenized
+    │   ├── TweakMismatch TK303 (ValueError)    tweaks that don't fit the values
+    │   └── NotAuthentic TK304 (ValueError)     a sealed token that isn't one under this key
+    ├── EngineError TK400                       Polars or Arrow failed; their text is withheld
+    │   └── NativeDefect TK401                  a defect of tokenkit: please report it
+    ├── MetadataError TK500                     what says which key version made the tokens
+    │   ├── MetadataMissing TK501               there is none
+    │   ├── MetadataTampered TK502              its MAC doesn't hold
+    │   └── MetadataMismatch TK503              it describes something else
+    └── JobError TK600                          a job; may name a file and a line
+        ├── InputError TK601 (ValueError)       the input's structure is broken
+        ├── OutputExists TK602 (FileExistsError)
+        └── InputNotFound TK603 (FileNotFoundError)
+
+Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
+the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
+or a key byte.
+"""
+
+# The tree's names say what happened; a suffix "Error" on each would only repeat the base class.
+# ruff: noqa: N818
+
+import json
+import re
+from contextlib import ContextDecorator
+from types import TracebackType
+from typing import ClassVar
+
+
+class TokenkitError(Exception):
+    """Base class of everything that tokenkit raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What happened, in one line. Holds no value, token or key byte.
+    column
+        The column concerned.
+    reason
+        Why values don't fit, as a stable word (``"check_digit"``, ``"length"``, ...).
+    count
+        How many values are concerned.
+    hint
+        What to do or type next.
+
+    Examples
+    --------
+    >>> error = InvalidValues("values do not fit", column="card", reason="length", count=2)
+    >>> error.code, error.column, error.count
+    ('TK301', 'card', 2)
+    >>> print(error)
+    values do not fit [column="card" reason="length" count=2]
+    """
+
+    code: ClassVar[str] = "TK000"  # subclasses give theirs as a class argument
+    _shown: ClassVar[tuple[str, ...]] = ("column", "reason", "count")
+
+    def __init_subclass__(cls, code: str | None = None) -> None:
+        super().__init_subclass__()
+        if code is not None:
+            cls.code = code
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        column: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.column = column
+        self.reason = reason
+        self.count = count
+        self.hint = hint
+
+    @property
+    def summary(self) -> str:
+        """The message and its fields on one line, without the hint."""
+        fields = [
+            f"{name}={json.dumps(value, ensure_ascii=False)}"
+            for name in self._shown
+            if (value := getattr(self, name)) is not None
+        ]
+        return f"{self.message} [{' '.join(fields)}]" if fields else self.message
+
+    def __str__(self) -> str:
+        return f"{self.summary}\nhint: {self.hint}" if self.hint else self.summary
+
+    # Exceptions are pickled by their arguments, which would lose the keyword-only fields.
+    def __reduce__(self) -> tuple[type, tuple[str], dict[str, object]]:
+        return type(self), (self.message,), self.__dict__.copy()
+
+
+class SpecificationError(TokenkitError, ValueError, code="TK101"):
+    """A column's specification can't be read: another version wrote it, or it was altered."""
+
+
+class PolicyError(TokenkitError, ValueError, code="TK100"):
+    """A policy contradicts itself, or doesn't cover its input."""
+
+
+class SchemeError(TokenkitError, ValueError, code="TK103"):
+    """Parameters that a scheme or an algorithm can't work with."""
+
+
+class DomainTooSmall(SchemeError, code="TK102"):
+    """Fewer values than the standard allows for format-preserving encryption."""
+
+
+class KeyringError(TokenkitError, code="TK200"):
+    """Base class of what goes wrong with keys and keyrings."""
+
+
+class KeyNotLoaded(KeyringError, code="TK201"):
+    """A plan names a key version that isn't loaded in this process."""
+
+
+class KeyConflict(KeyringError, ValueError, code="TK202"):
+    """Two different keys claim one id."""
+
+
+class UnknownKey(KeyringError, KeyError, code="TK203"):
+    """The keyring has no key of that name."""
+
+
+class KeyVersionUnknown(KeyringError, LookupError, code="TK204"):
+    """The key has no such version, or nothing says which version made the tokens."""
+
+
+class KeyVersionDisabled(KeyringError, code="TK205"):
+    """The key version exists, but is disabled or destroyed."""
+
+
+class InvalidKey(KeyringError, ValueError, code="TK206"):
+    """A key name or key bytes that can't be used."""
+
+
+class KeyExists(KeyringError, ValueError, code="TK207"):
+    """The keyring already has a key of that name."""
+
+
+class KeyNotExportable(KeyringError, TypeError, code="TK208"):
+    """Keys stay in their process: they can't be pickled or copied."""
+
+
+class KeyringClosed(KeyringError, ValueError, code="TK209"):
+    """The keyring, or a key taken from it, was used after it had been closed."""
+
+
+class KeyringNotFound(KeyringError, FileNotFoundError, code="TK210"):
+    """There is no keyring file at that path."""
+
+
+class KeyringExists(KeyringError, FileExistsError, code="TK211"):
+    """A file is already there, and creating a keyring would destroy it."""
+
+
+class KeyringFormatError(KeyringError, ValueError, code="TK212"):
+    """The file is no keyring file, or a damaged one, or asks for something that is refused."""
+
+
+class WrongKek(KeyringError, code="TK213"):
+    """The key-encryption key doesn't open the keyring, or the part that it wraps is damaged."""
+
+
+class KeyringTampered(KeyringError, code="TK214"):
+    """The key-encryption key is right, but the rest of the file isn't what was saved."""
+
+
+class KeyringChanged(KeyringError, code="TK215"):
+    """Another writer saved the keyring after it was opened here; nothing was written."""
+
+
+class KeyringNotConfigured(KeyringError, code="TK216"):
+    """Nothing says which keyring to use."""
+
+
+class KekNotConfigured(KeyringError, code="TK217"):
+    """Nothing says where the key-encryption key comes from, or its source is empty."""
+
+
+class KeyProviderError(KeyringError, code="TK218"):
+    """A key provider that is unknown, badly named, or doesn't answer."""
+
+
+class DataError(TokenkitError, code="TK300"):
+    """Base class of what goes wrong with the data itself."""
+
+
+class InvalidValues(DataError, ValueError, code="TK301"):
+    """Values that don't fit the scheme; see ``column``, ``reason`` and ``count``."""
+
+
+class UnsupportedType(DataError, TypeError, ValueError, code="TK302"):
+    """A column of a type that the scheme can't tokenize."""
+
+
+class TweakMismatch(DataError, ValueError, code="TK303"):
+    """Tweaks that don't fit the values: another number of rows, or nulls where there is a value."""
+
+
+class NotAuthentic(DataError, ValueError, code="TK304"):
+    """A sealed token that was not made under this key and domain, or was altered."""
+
+
+class EngineError(TokenkitError, code="TK400"):
+    """Polars or Arrow failed. Their own text may quote values, so it isn't shown."""
+
+
+class NativeDefect(EngineError, code="TK401"):
+    """A defect of tokenkit itself: please report it."""
+
+
+class MetadataError(TokenkitError, code="TK500"):
+    """Base class of what goes wrong with the metadata that names the key versions of tokens."""
+
+
+class MetadataMissing(MetadataError, code="TK501"):
+    """There is no metadata where tokens should have some."""
+
+
+class MetadataTampered(MetadataError, code="TK502"):
+    """The metadata's MAC doesn't hold."""
+
+
+class MetadataMismatch(MetadataError, code="TK503"):
+    """The metadata describes something else than the policy or the data."""
+
+
+class JobError(TokenkitError, code="TK600"):
+    """Base class of what goes wrong in a job; ``line`` counts from 1 in ``file``."""
+
+    _shown = ("file", "line", "column", "reason", "count")
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, column=column, reason=reason, count=count, hint=hint)
+        self.file = file
+        self.line = line
+
+
+class InputError(JobError, ValueError, code="TK601"):
+    """The input's structure is broken: a row of another length, an open quote, bad UTF-8."""
+
+
+class OutputExists(JobError, FileExistsError, code="TK602"):
+    """The output is already there."""
+
+
+class InputNotFound(JobError, FileNotFoundError, code="TK603"):
+    """There is no such input."""
+
+
+def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:
+    return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
+
+
+BY_CODE: dict[str, type[TokenkitError]] = {found.code: found for found in _tree(TokenkitError)}
+"""The class of each stable code."""
+
+# A code counts only where the text begins, or follows what Polars and Arrow put before a plugin's
+# own text. Further on it may stand in a value that a foreign error quotes, among other values.
+_CODE = re.compile(
+    r"(?:(?:\w+(?:Error|Exception)|External error|the plugin failed with message): )*"
+    r"(TK\d{3}): ([^\n]*)"
+)
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
+_NATIVE = re.compile(
+    r"(?P<message>.*?)"
+    rf"(?: \[(?:column=(?P<column>{_STRING}) ?)?(?:reason=(?P<reason>{_STRING}) ?)?"
+    r"(?:count=(?P<count>\d+))?\])?"
+    r"(?: hint: (?P<hint>.*))?",
+    re.DOTALL,
+)
+_PANIC = "PanicException"
+
+
+def from_polars(exc: BaseException) -> Exception:
+    r"""Turn an error of Polars, Arrow or the native module into the tokenkit error it stands for.
+
+    Parameters
+    ----------
+    exc
+        What was caught. A :class:`TokenkitError` is given back as it is.
+
+    Returns
+    -------
+    Exception
+        The class whose code the text starts with, with its column, reason, count and hint, or an
+        :class:`EngineError` that only names the foreign class. To raise it, :class:`translated`
+        is the way: the foreign error doesn't stay attached.
+
+    Examples
+    --------
+    >>> error = from_polars(ValueError('TK301: no [column="a [b] \\"c\\"" count=3] hint: look'))
+    >>> type(error).__name__, error.message, error.column, error.count, error.hint
+    ('InvalidValues', 'no', 'a [b] "c"', 3, 'look')
+    >>> print(from_polars(ValueError("could not parse '4111111111111111'")).message)
+    the data engine failed (ValueError)
+    """
+    if isinstance(exc, TokenkitError):
+        return exc
+    found = _CODE.match(str(exc))
+    kind = BY_CODE.get(found[1]) if found else None
+    if found and kind and (parts := _NATIVE.fullmatch(found[2])):
+        return kind(
+            parts["message"],
+            column=_unquoted(parts["column"]),
+            reason=_unquoted(parts["reason"]),
+            count=int(parts["count"]) if parts["count"] else None,
+            hint=parts["hint"] or None,
+        )
+    name = type(exc).__name__
+    if name == _PANIC:
+        return NativeDefect("the data engine panicked", hint="please report it, without any data")
+    hint = "its message may quote values and is withheld; check column names, types and paths"
+    return EngineError(f"the data engine failed ({name})", hint=hint)
+
+
+class translated(ContextDecorator):  # noqa: N801 - used like a function, as contextlib's own are
+    """Let no error of Polars or Arrow out: raise what :func:`from_polars` makes of it instead.
+
+    A context manager and decorator. The raised error has no cause and no context, since the
+    foreign one may quote values. ``KeyboardInterrupt``, ``SystemExit`` and the like pass.
+
+    Examples
+    --------
+    >>> try:
+    ...     with translated():
+    ...         raise ValueError("could not parse '4111111111111111'")
+    ... except EngineError as error:
+    ...     print(error.message, error.__cause__, error.__context__)
+    the data engine failed (ValueError) None None
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if exc is None or isinstance(exc, TokenkitError):
+            return
+        # pyo3's panics derive from BaseException alone.
+        if not isinstance(exc, Exception) and type(exc).__name__ != _PANIC:
+            return
+        error = from_polars(exc)
+        try:
+            raise error from None
+        finally:
+            # "from None" only hides the foreign error from tracebacks; it would still be reachable.
+            error.__context__ = None
+
+
+def _unquoted(quoted: str | None) -> str | None:
+    return None if quoted is None else str(json.loads(quoted))

@@ -1,0 +1,25 @@
+"""Keys: keyrings, their files, and the key providers that wrap them.
+
+Key bytes live in the native module, which hands out handles; nothing here shows, copies or pickles
+them. See the token contract, "Keys and subkeys" and "Keyring file".
+"""
+
+from tokenkit.keys.current import current_keyring, forget_keyrings, use_keyring
+from tokenkit.keys.key import Key, KeyState, KeyVersion
+from tokenkit.keys.keyring import Keyring, create_keyring, edit_keyring, open_keyring
+from tokenkit.keys.providers import KeyProvider, Stanza
+
+__all__ = [
+    "Key",
+    "KeyProvider",
+    "KeyState",
+    "KeyVersion",
+    "Keyring",
+    "Stanza",
+    "create_keyring",
+    "current_keyring",
+    "edit_keyring",
+    "forget_keyrings",
+    "open_keyring",
+    "use_keyring",
+]

@@ -1,0 +1,237 @@
+"""Keys and their versions: names, numbers, ids and states; never bytes."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tokenkit.errors import (
+    InvalidKey,
+    KeyConflict,
+    KeyringClosed,
+    KeyVersionDisabled,
+    KeyVersionUnknown,
+)
+from tokenkit.keys.unexportable import Unexportable
+
+if TYPE_CHECKING:
+    from tokenkit._native import KeyHandle
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def checked_name(name: object) -> str:
+    """Give back a key name that is well formed.
+
+    Raises
+    ------
+    InvalidKey
+        Unless the name has 1 to 64 characters of ``a-z 0-9 . _ -`` and starts with a letter or
+        digit.
+
+    Examples
+    --------
+    >>> checked_name("payments")
+    'payments'
+    """
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise InvalidKey(
+            "a key name has 1 to 64 characters of a-z, 0-9, '.', '_' and '-', "
+            "and starts with a letter or digit",
+            hint='choose a name such as "payments"',
+        )
+    return name
+
+
+class KeyState(StrEnum):
+    """What a key version may be used for."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    DESTROYED = "destroyed"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class KeyVersion(Unexportable):
+    """One version of a key. Its bytes live in the native module only.
+
+    Attributes
+    ----------
+    name
+        The name of the key that it is a version of.
+    number
+        1 for the key's first version, then 2, ...
+    id
+        Nonzero 32-bit number, unique in the keyring; plans and tokens name the version by it.
+    check_value
+        16 bytes derived from the key, which tell a right key from a wrong one.
+    state
+        ``enabled``, ``disabled`` or ``destroyed``.
+    created
+        When it was made, in UTC.
+    primary_since
+        When it became the primary version, in UTC; None if it never was.
+    """
+
+    name: str
+    number: int
+    id: int
+    check_value: bytes
+    state: KeyState = KeyState.ENABLED
+    created: datetime
+    primary_since: datetime | None = None
+    handle: "KeyHandle | None" = field(default=None, repr=False)
+    """Keeps the key loaded. For this package and the native module only."""
+
+    # Frozen dataclasses with slots otherwise get one that gives all fields away.
+    __getstate__ = Unexportable.__getstate__
+
+    def __repr__(self) -> str:
+        return f"<KeyVersion {self.name!r} {self.number}: id {self.id}, {self.state}>"
+
+
+@dataclass(slots=True, eq=False)
+class KeyRecord(Unexportable):
+    """What a keyring keeps of a key: its versions by ascending number, and the primary's number."""
+
+    name: str
+    versions: list[KeyVersion]
+    primary: int
+
+    def numbered(self, number: int) -> KeyVersion | None:
+        """Find a version by its number."""
+        return next((found for found in self.versions if found.number == number), None)
+
+
+class Lease:
+    """Says whether the keyring that lent out its keys is still open."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def check(self) -> None:
+        """Raise :class:`~tokenkit.errors.KeyringClosed` after the keyring has been closed."""
+        if self.ended:
+            raise KeyringClosed(
+                "the keyring is closed, and its keys are no longer loaded",
+                hint="use its keys inside the with block, or open it again with "
+                "tokenkit.open_keyring(PATH)",
+            )
+
+
+class Key(Unexportable):
+    """A named key of an open keyring; follows the keyring's rotations.
+
+    Taken from a keyring: ``ring["payments"]``.
+
+    Examples
+    --------
+    >>> from tokenkit.keys import Keyring
+    >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+    ...     key = ring["payments"]
+    ...     key.name, key.primary.number, key.primary.state.value
+    ('payments', 1, 'enabled')
+    """
+
+    __slots__ = ("_lease", "_record")
+
+    def __init__(self, record: KeyRecord, lease: Lease) -> None:
+        self._record = record
+        self._lease = lease
+
+    @property
+    def name(self) -> str:
+        """The key's name in its keyring."""
+        return self._record.name
+
+    @property
+    def versions(self) -> tuple[KeyVersion, ...]:
+        """All versions, whatever their state, by ascending number."""
+        self._lease.check()
+        return tuple(self._record.versions)
+
+    @property
+    def primary_number(self) -> int:
+        """The number of the primary version, whatever its state."""
+        return self._record.primary
+
+    @property
+    def primary(self) -> KeyVersion:
+        """The version that new tokens are made with; raises as :meth:`version` does."""
+        return self.version(self._record.primary)
+
+    def version(self, number: int) -> KeyVersion:
+        """Find an enabled version by its number.
+
+        Raises
+        ------
+        KeyVersionUnknown
+            If the key has no version of that number.
+        KeyVersionDisabled
+            If the version is disabled or destroyed.
+        KeyringClosed
+            After the keyring has been closed.
+        """
+        self._lease.check()
+        found = self._record.numbered(number)
+        if found is None:
+            numbers = ", ".join(str(version.number) for version in self._record.versions)
+            raise KeyVersionUnknown(
+                f'key "{self.name}" has no version {number}',
+                hint=f"its versions are: {numbers}; a newer keyring file may have more",
+            )
+        return self._usable(found)
+
+    def version_with_id(self, id: int, check_value: bytes | None = None) -> KeyVersion:  # noqa: A002 - the contract's word
+        """Find the enabled version that metadata names by its id and key-check value.
+
+        Raises
+        ------
+        KeyVersionUnknown
+            If the key has no version of that id.
+        KeyConflict
+            If it has one, with another key-check value: an id is no proof of a key.
+        KeyVersionDisabled
+            If the version is disabled or destroyed.
+        KeyringClosed
+            After the keyring has been closed.
+        """
+        self._lease.check()
+        found = next((version for version in self._record.versions if version.id == id), None)
+        if found is None:
+            raise KeyVersionUnknown(
+                f'key "{self.name}" has no version with the id {id}',
+                hint="open the keyring that the tokens were made with, or a newer file of it",
+            )
+        if check_value is not None and check_value != found.check_value:
+            raise KeyConflict(
+                f'key "{self.name}" has a version with the id {id}, but it is another key',
+                hint="open the keyring that the tokens were made with",
+            )
+        return self._usable(found)
+
+    def _usable(self, version: KeyVersion) -> KeyVersion:
+        if version.state is not KeyState.ENABLED:
+            raise KeyVersionDisabled(
+                f'key "{self.name}" version {version.number} (id {version.id}) is {version.state}',
+                hint="a destroyed version's tokens can't be turned back"
+                if version.state is KeyState.DESTROYED
+                else "enable the version first",
+            )
+        return version
+
+    def __repr__(self) -> str:
+        return f"<Key {describe(self._record)}{' of a closed keyring' * self._lease.ended}>"
+
+
+def describe(record: KeyRecord) -> str:
+    """Put a key into words for a repr: name, version numbers, ids and states."""
+    versions = ", ".join(
+        f"{version.number}: id {version.id} {version.state}"
+        + " primary" * (version.number == record.primary)
+        for version in record.versions
+    )
+    return f"{record.name!r} [{versions}]"

@@ -1,0 +1,140 @@
+"""The metadata inside a keyring's payload: names, numbers, states and dates as JSON.
+
+The key bytes stand beside it in the payload and never come into Python: the native module gives a
+handle for each, which is matched to its version here by id.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from tokenkit.errors import InvalidKey
+from tokenkit.keys.key import KeyRecord, KeyState, KeyVersion, checked_name
+from tokenkit.keys.strict_json import (
+    MalformedError,
+    compact,
+    fields,
+    moment,
+    parse,
+    written_moment,
+)
+
+if TYPE_CHECKING:
+    from tokenkit._native import KeyHandle
+
+_MAX_ID = 2**32 - 1
+
+
+def write_metadata(records: Iterable[KeyRecord], generation: int) -> bytes:
+    """Write what a payload says of its keys."""
+    return compact(
+        {
+            "generation": generation,
+            "keys": [
+                {
+                    "name": record.name,
+                    "primary": record.primary,
+                    "versions": [_written(version) for version in record.versions],
+                }
+                for record in records
+            ],
+        }
+    )
+
+
+def read_metadata(
+    metadata: bytes, handles: Mapping[int, "KeyHandle"]
+) -> tuple[dict[str, KeyRecord], int]:
+    """Read what a payload says of its keys, and put each key's handle to its version.
+
+    Raises
+    ------
+    MalformedError
+        If it isn't what :func:`write_metadata` writes, or the keys beside it are others.
+    """
+    top = fields(parse(metadata), "the payload", generation=int, keys=list)
+    if top["generation"] < 1:
+        raise MalformedError("the generation is below 1")
+    unused = dict(handles)
+    ids: set[int] = set()
+    records: dict[str, KeyRecord] = {}
+    for key in top["keys"]:
+        record = _record(key, unused, ids)
+        if record.name in records:
+            raise MalformedError("two keys have one name")
+        records[record.name] = record
+    if unused:
+        raise MalformedError("there is a key that nothing names")
+    return records, top["generation"]
+
+
+def _record(value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> KeyRecord:
+    key = fields(value, "a key", name=str, primary=int, versions=list)
+    try:
+        name = checked_name(key["name"])
+    except InvalidKey:
+        raise MalformedError("a key's name isn't well formed") from None
+    versions = [_version(name, version, unused, ids) for version in key["versions"]]
+    numbers = [version.number for version in versions]
+    if numbers != sorted(set(numbers)) or numbers[:1] < [1]:
+        raise MalformedError("a key's versions aren't numbered upwards from 1")
+    if key["primary"] not in numbers:
+        raise MalformedError("a key's primary version isn't there")
+    return KeyRecord(name, versions, key["primary"])
+
+
+def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> KeyVersion:
+    where = "a key version"
+    optional = value.get("primary_since") if isinstance(value, dict) else None
+    version = fields(
+        value,
+        where,
+        number=int,
+        id=int,
+        check_value=str,
+        state=str,
+        created=str,
+        primary_since=type(None) if optional is None else str,
+    )
+    if version["state"] not in set(KeyState):
+        raise MalformedError("a key version's state isn't known")
+    state = KeyState(version["state"])
+    if not 0 < version["id"] <= _MAX_ID or version["id"] in ids:
+        raise MalformedError("a key version's id is out of range or not unique")
+    ids.add(version["id"])
+    handle = None
+    if state is not KeyState.DESTROYED:
+        handle = unused.pop(version["id"], None)
+        if handle is None or handle.check_value.hex() != version["check_value"]:
+            raise MalformedError("a key version's bytes are missing or others")
+    return KeyVersion(
+        name=name,
+        number=version["number"],
+        id=version["id"],
+        check_value=_check_value(version["check_value"]),
+        state=state,
+        created=moment(version["created"], where),
+        primary_since=None if optional is None else moment(optional, where),
+        handle=handle,
+    )
+
+
+def _check_value(written: str) -> bytes:
+    try:
+        value = bytes.fromhex(written)
+    except ValueError:
+        value = b""
+    if len(value) != 16 or value.hex() != written:
+        raise MalformedError("a key-check value is no 32 hexadecimal digits")
+    return value
+
+
+def _written(version: KeyVersion) -> dict[str, object]:
+    since = version.primary_since
+    return {
+        "number": version.number,
+        "id": version.id,
+        "check_value": version.check_value.hex(),
+        "state": version.state.value,
+        "created": written_moment(version.created),
+        "primary_since": None if since is None else written_moment(since),
+    }
