@@ -5,18 +5,22 @@ from typing import Protocol, final
 class SupportsArrowArray(Protocol):
     """Any object that gives an Arrow array through the PyCapsule interface."""
 
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
 
 @final
 class ArrowArray:
     """An Arrow array on its way out; hand it to ``pyarrow.array``."""
 
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_array__(
+        self, requested_schema: object | None = None
+    ) -> tuple[object, object]: ...
     def __len__(self) -> int: ...
 
 @final
 class KeyHandle:
-    """Keeps a key version loaded; shows its id, never its bytes; can't be made, copied or pickled."""
+    """Keeps a key version loaded; shows its id, never its bytes; can't be copied or pickled."""
 
     @property
     def id(self) -> int: ...

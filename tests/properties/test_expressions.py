@@ -39,9 +39,7 @@ HOSTILE = st.one_of(
     st.text(alphabet=string.ascii_letters + string.digits, max_size=70),
 )
 COLUMN = st.lists(st.one_of(st.none(), HOSTILE), max_size=40)
-SETTINGS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(params=["auto", "portable"], autouse=True, scope="module")
@@ -135,8 +133,10 @@ def test_a_megabyte(scheme: str, parameters: dict[str, Any]) -> None:
 @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
 def test_wrong_types(column: pl.Series, engine: Any) -> None:
     """Columns of other types are refused with a hint, and no value shows."""
-    plan = pl.DataFrame({"a": column}).lazy().select(
-        tk.expr.tokenize("a", "digits", key="test", keyring=RING)
+    plan = (
+        pl.DataFrame({"a": column})
+        .lazy()
+        .select(tk.expr.tokenize("a", "digits", key="test", keyring=RING))
     )
     with pytest.raises(pl.exceptions.PolarsError) as caught:
         plan.collect(engine=engine)
@@ -170,9 +170,7 @@ def test_hazmat_numerals(key: bytes, radix: int, numerals: list[int], tweak: byt
     values=st.lists(st.one_of(st.none(), HOSTILE), max_size=20),
     tweaks=st.lists(st.one_of(st.none(), st.binary(max_size=40)), max_size=20),
 )
-def test_hazmat_arrays(
-    alphabet: str, values: list[str | None], tweaks: list[bytes | None]
-) -> None:
+def test_hazmat_arrays(alphabet: str, values: list[str | None], tweaks: list[bytes | None]) -> None:
     """Raw FF1 over arrays raises ValueErrors only; tweaks that are too few are one of them."""
     try:
         cipher = FF1(bytes(16), alphabet=alphabet, allow_small_domain=True)
@@ -235,12 +233,39 @@ SPECIFICATION = st.recursive(
 
 
 @SETTINGS
-@given(changes=st.dictionaries(st.sampled_from(
-    ["operation", "key", "domain", "method", "on_invalid", "output", "tweak_column", "other"]
-), SPECIFICATION), inner=st.dictionaries(st.sampled_from(
-    ["kind", "alphabet", "separators", "min_length", "max_length", "keep_first", "keep_last",
-     "check_digit", "small_domain"]
-), SPECIFICATION))
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(
+            [
+                "operation",
+                "key",
+                "domain",
+                "method",
+                "on_invalid",
+                "output",
+                "tweak_column",
+                "other",
+            ]
+        ),
+        SPECIFICATION,
+    ),
+    inner=st.dictionaries(
+        st.sampled_from(
+            [
+                "kind",
+                "alphabet",
+                "separators",
+                "min_length",
+                "max_length",
+                "keep_first",
+                "keep_last",
+                "check_digit",
+                "small_domain",
+            ]
+        ),
+        SPECIFICATION,
+    ),
+)
 def test_altered_specifications(changes: dict[str, Any], inner: dict[str, Any]) -> None:
     """A plan that somebody altered raises a tokenkit error, never a panic."""
     from tokenkit.engines.column import ColumnCall

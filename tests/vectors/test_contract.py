@@ -105,7 +105,7 @@ def test_polars_agrees(versions: dict[int, KeyVersion], kernel: str) -> None:
 def test_arrow_agrees(
     versions: dict[int, KeyVersion], array_type: pa.DataType, kernel: str
 ) -> None:
-    """Every published pair without a tweak column comes out of the Arrow call, in both directions."""
+    """Every published pair without a tweak column comes out of the Arrow call, both ways."""
     seen = 0
     for cases in grouped():
         if cases[0]["tweak_column"] is not None:

@@ -56,7 +56,7 @@ def test_text_agrees(kind: str, kernel: str) -> None:
 @pytest.mark.parametrize("array_type", ARRAY_TYPES, ids=str)
 @pytest.mark.parametrize("kind", KINDS_OF_TEXT)
 def test_arrays_agree(kind: str, array_type: pa.DataType, kernel: str) -> None:
-    """Arrays of all values of one key agree, each value with its own tweak and with a shared one."""
+    """Arrays of one key's values agree, each value with its own tweak and with a shared one."""
     by_key: dict[bytes, list[Ff1Case]] = defaultdict(list)
     for case in ff1_cases(kind):
         if case.valid:

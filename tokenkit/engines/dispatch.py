@@ -126,7 +126,8 @@ def detokenize(data: Any, policy: Any, **options: Any) -> Any:
 
 def _transform(data: Any, policy: Any, operation: Operation, options: dict[str, Any]) -> Any:
     if isinstance(data, pl.DataFrame | pl.LazyFrame):
-        return frames.transform(data, policy, operation, **_frame_options(operation, options))
+        chosen = _frame_options(operation, options)
+        return frames.transform(data, policy, operation, **chosen)  # type: ignore[type-var]  # either fits
     if isinstance(data, pl.Series):
         call = _column_call(policy, operation, options)
         with translated():

@@ -133,7 +133,7 @@ class FF1:
             raise wrong
         return self._cipher.numerals(given, _tweak(tweak), decrypt)
 
-    def _text(self, text: str, tweak: bytes, *, decrypt: bool) -> str:
+    def _text(self, text: object, tweak: bytes, *, decrypt: bool) -> str:
         if not isinstance(text, str) or not _encodes(text):
             raise InvalidValues("a text is needed", reason="character", count=1)
         return self._cipher.text(text, _tweak(tweak), decrypt)

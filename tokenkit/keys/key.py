@@ -6,12 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tokenkit import _native
 from tokenkit.errors import (
     InvalidKey,
     KeyConflict,
+    KeyNotLoaded,
     KeyringClosed,
     KeyVersionDisabled,
     KeyVersionUnknown,
+    translated,
 )
 from tokenkit.keys.unexportable import Unexportable
 
@@ -86,6 +89,29 @@ class KeyVersion(Unexportable):
 
     # Frozen dataclasses with slots otherwise get one that gives all fields away.
     __getstate__ = Unexportable.__getstate__
+
+    def authenticate(self, message: bytes) -> bytes:
+        """Compute the MAC of metadata: HMAC-SHA-256 under this version's "metadata MAC" subkey.
+
+        Raises
+        ------
+        KeyNotLoaded
+            If the version's bytes are gone, because it was destroyed or its keyring closed.
+
+        Examples
+        --------
+        >>> from tokenkit.keys import Keyring
+        >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        ...     len(ring["payments"].primary.authenticate(b"metadata"))
+        32
+        """
+        if self.handle is None:
+            raise KeyNotLoaded(
+                f'key "{self.name}" version {self.number} (id {self.id}) is not loaded',
+                hint="a destroyed version can't be used any more",
+            )
+        with translated():
+            return _native.metadata_mac(self.handle, message)
 
     def __repr__(self) -> str:
         return f"<KeyVersion {self.name!r} {self.number}: id {self.id}, {self.state}>"

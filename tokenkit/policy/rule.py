@@ -45,10 +45,10 @@ class ColumnRule:
     @classmethod
     def build(
         cls,
-        scheme: str,
+        scheme: object,
         *,
-        key: str,
-        domain: str | None = None,
+        key: object,
+        domain: object = None,
         on_invalid: OnInvalid = "error",
         **parameters: Any,
     ) -> Self:

@@ -30,7 +30,7 @@ def all_schemes() -> list[Scheme]:
     return sorted(_catalogue().values(), key=lambda scheme: scheme.name)
 
 
-def find_scheme(name: str) -> Scheme:
+def find_scheme(name: object) -> Scheme:
     """Find a scheme by its name.
 
     Raises

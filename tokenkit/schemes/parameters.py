@@ -53,7 +53,7 @@ class Keep:
         return self.first + self.last
 
     @classmethod
-    def of(cls, given: "Keep | Mapping[str, int] | None") -> Self | None:
+    def of(cls, given: object) -> Self | None:
         """Read a mapping such as ``{"last": 4}``; keeping nothing is None.
 
         Raises
@@ -66,7 +66,7 @@ class Keep:
         if isinstance(given, Keep):
             read = cls(first=given.first, last=given.last)
         elif isinstance(given, Mapping) and set(given) <= {"first", "last"}:
-            read = cls(**given)
+            read = cls(**{str(name): count for name, count in given.items()})
         else:
             raise SchemeError("keep takes first and last", hint="keep: {first: 6, last: 4}")
         return read if read.count else None

@@ -13,7 +13,6 @@ from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.errors import SchemeError
 from tokenkit.policy.rule import OnInvalid
 
-
 Column: TypeAlias = pl.Expr | str
 """A column: its name or an expression."""
 

@@ -1,16 +1,14 @@
 """The ``tk`` namespaces on Polars expressions, frames and lazy frames."""
 
-import os
-from collections.abc import Mapping
 from typing import Unpack
 
 import polars as pl
 
-from tokenkit.engines.column import VersionChoice
+from tokenkit.engines.frame_plan import Versions
 from tokenkit.engines.options import SchemeOptions
 from tokenkit.engines.polars import expressions, frames
 from tokenkit.keys import Keyring
-from tokenkit.policy import Policy
+from tokenkit.policy import PolicySource
 from tokenkit.policy.rule import OnInvalid
 
 
@@ -70,9 +68,6 @@ class ExprNamespace:
         return expressions.try_detokenize(self._expr, scheme, tweak=tweak, **options)
 
 
-PolicySource = Policy | Mapping[str, object] | str | os.PathLike[str]
-
-
 @pl.api.register_dataframe_namespace("tk")
 class DataFrameNamespace:
     """``df.tk``: a frame by policy."""
@@ -82,17 +77,19 @@ class DataFrameNamespace:
 
     def tokenize(self, policy: PolicySource, *, keyring: Keyring | None = None) -> pl.DataFrame:
         """Tokenize the columns that the policy names; see :func:`tokenkit.tokenize`."""
-        return frames.tokenize(self._frame, policy, keyring=keyring)
+        return frames.transform(self._frame, policy, "tokenize", keyring=keyring)
 
     def detokenize(
         self,
         policy: PolicySource,
         *,
         keyring: Keyring | None = None,
-        versions: Mapping[str, VersionChoice] | VersionChoice | None = None,
+        versions: Versions = None,
     ) -> pl.DataFrame:
         """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
-        return frames.detokenize(self._frame, policy, keyring=keyring, versions=versions)
+        return frames.transform(
+            self._frame, policy, "detokenize", keyring=keyring, versions=versions
+        )
 
 
 @pl.api.register_lazyframe_namespace("tk")
@@ -104,14 +101,16 @@ class LazyFrameNamespace:
 
     def tokenize(self, policy: PolicySource, *, keyring: Keyring | None = None) -> pl.LazyFrame:
         """Tokenize the columns that the policy names; see :func:`tokenkit.tokenize`."""
-        return frames.tokenize(self._frame, policy, keyring=keyring)
+        return frames.transform(self._frame, policy, "tokenize", keyring=keyring)
 
     def detokenize(
         self,
         policy: PolicySource,
         *,
         keyring: Keyring | None = None,
-        versions: Mapping[str, VersionChoice] | VersionChoice | None = None,
+        versions: Versions = None,
     ) -> pl.LazyFrame:
         """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
-        return frames.detokenize(self._frame, policy, keyring=keyring, versions=versions)
+        return frames.transform(
+            self._frame, policy, "detokenize", keyring=keyring, versions=versions
+        )

@@ -8,7 +8,7 @@ MOST_BYTES = 1 << 20
 
 
 class Text(Scheme):
-    """Any text as a sealed token: authenticated and reversible, in base64url; longer than it was."""
+    """Any text as a sealed token: authenticated, reversible, in base64url, longer than it was."""
 
     name = "text"
     summary = "any text up to 1 MiB; tokens are base64url, authenticated, and longer"
