@@ -221,7 +221,7 @@ def add_refused(vectors: Vectors) -> None:
     for scheme, value, why in (
         ("digits", "12345", "too short"),
         ("digits", "12345x", "a letter"),
-        ("digits", "１２３４５６", "full-width digits"),  # noqa: RUF001
+        ("digits", "１２３４５６", "full-width digits"),
         ("digits", "123 456", "a separator that the scheme does not have"),
         ("alphanumeric", "Zürich2026", "a letter outside the alphabet"),
         ("credit-card", "4111111111111112", "the check digit does not hold"),

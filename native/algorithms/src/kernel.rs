@@ -53,6 +53,7 @@ impl Kernel {
     }
 
     /// Whether the functions compiled for the vector extensions may be called.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn is_vector(self) -> bool {
         self != Kernel::PORTABLE
     }

@@ -95,6 +95,32 @@ fn keys_of_other_lengths_are_refused() {
     assert_eq!(format!("{:?}", AesKey::new(&[7; 32]).unwrap()), "AesKey(256 bits)");
 }
 
+/// FIPS 197, appendix C, and any number of blocks alike on every kernel.
+#[test]
+fn the_block_cipher_agrees_on_every_kernel() {
+    let ciphers =
+        ["69c4e0d86a7b0430d8cdb78070b4c55a", "dda97ca4864cdfe06eaf70a0ec0d7191", "8ea2b7ca516745bfeafc49904b496089"];
+    let key_bytes: Vec<u8> = (0..32).collect();
+    let mut random = Random(7);
+    for (cipher, length) in ciphers.into_iter().zip([16, 24, 32]) {
+        let key = AesKey::new(&key_bytes[..length]).unwrap();
+        for count in 0..100 {
+            let mut blocks: Vec<[u8; 16]> = (0..count).map(|_| random.bytes(16).try_into().unwrap()).collect();
+            if let Some(first) = blocks.first_mut() {
+                *first = hex("00112233445566778899aabbccddeeff").try_into().unwrap();
+            }
+            let mut expected = blocks.clone();
+            expected.iter_mut().for_each(|block| key.encrypt_block(block));
+            for kernel in kernels() {
+                let mut result = blocks.clone();
+                key.encrypt_blocks(kernel, &mut result);
+                assert_eq!(result, expected, "{count} blocks, {kernel:?}");
+            }
+            assert!(expected.first().is_none_or(|first| first[..] == hex(cipher)));
+        }
+    }
+}
+
 #[test]
 fn a_numeral_out_of_range_leaves_everything_as_it_was() {
     let key = AesKey::new(&[1; 32]).unwrap();

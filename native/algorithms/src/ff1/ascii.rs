@@ -1,9 +1,11 @@
 //! FF1 over values written in a one-byte alphabet.
 
-use super::portable::LANES;
+use super::decimal::DecimalSlot;
+use super::portable::{Batch, LANES};
+use super::reduction::NarrowModulus;
 #[cfg(target_arch = "x86_64")]
 use super::vector;
-use super::{Direction, Feistel, Ff1, ParameterError, Parameters, Symbols, Tweak};
+use super::{Direction, Feistel, Ff1, ParameterError, Parameters, Symbols, Tweak, narrow_rounds};
 use crate::aes::AesKey;
 use crate::alphabet::Alphabet;
 use crate::kernel::Kernel;
@@ -17,6 +19,8 @@ pub struct AsciiFf1<'k, 'a> {
     alphabet: &'a Alphabet,
     /// The character of each numeral.
     characters: [u8; 128],
+    /// For the ten digits in slots of 16 bytes.
+    decimal: Option<DecimalSlot>,
 }
 
 /// The values of one batch.
@@ -57,7 +61,9 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
             }
         }
         let ff1 = Ff1::new(key, kernel, parameters, tweak)?;
-        Ok(AsciiFf1 { ff1, alphabet, characters })
+        let is_decimal = parameters.radix() == 10 && characters.starts_with(b"0123456789");
+        let decimal = (is_decimal && parameters.length() <= 16).then(|| DecimalSlot::new(parameters.half_lengths()));
+        Ok(AsciiFf1 { ff1, alphabet, characters, decimal })
     }
 
     /// Bytes from one value's start to the next: 16 for values of up to 16 characters, 32 for up to
@@ -66,8 +72,8 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
     #[must_use]
     pub fn stride(&self) -> usize {
         match self.ff1.parameters.length() {
-            ..=16 => 16,
-            ..=32 => 32,
+            0..=16 => 16,
+            17..=32 => 32,
             length => length,
         }
     }
@@ -87,26 +93,26 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
         let count = source.len() / stride;
         assert!(u32::try_from(count).is_ok(), "fewer than 2^32 values");
         self.ff1.assert_tweaks(count, tweaks);
+        let batches = self.batches(source, target, tweaks);
         #[cfg(target_arch = "x86_64")]
-        if let Some(rounds) = self.vector_rounds() {
-            let batches = self.batches(source, target, tweaks);
-            return self.apply_vector(&rounds, direction, batches, invalid);
+        if let Some(mut rounds) = self.vector_rounds() {
+            return self.apply_vector(&mut rounds, direction, batches, invalid);
         }
-        for Slots { first, source, target, tweaks } in self.batches(source, target, tweaks) {
+        let mut templates = self.ff1.templates.prepare();
+        for Slots { first, source, target, tweaks } in batches {
             let already_invalid = invalid.len();
-            target.copy_from_slice(source);
-            // The first character stands in for values that cannot be computed with.
-            for (value, position) in target.chunks_exact_mut(stride).zip(first as u32..) {
-                if !self.is_valid(value) {
-                    value.fill(self.characters[0]);
-                    invalid.push(position);
+            let batch = self.ff1.batch(direction, source.len() / stride, tweaks, &mut templates);
+            match (&self.ff1.feistel, self.decimal) {
+                (Feistel::Long(_), _) => self.apply_long(direction, source, target, tweaks, first, invalid),
+                (Feistel::Narrow(_, moduli), Some(decimal)) => {
+                    apply_decimal(&batch, moduli, decimal, source, target, first, invalid);
+                }
+                _ => {
+                    self.copy_valid(source, target, first, invalid);
+                    self.apply_symbols(&batch, target);
                 }
             }
-            self.apply_batch(direction, target, tweaks);
-            for &position in &invalid[already_invalid..] {
-                let start = (position as usize - first) * stride;
-                target[start..start + stride].fill(self.characters[0]);
-            }
+            self.blank(&invalid[already_invalid..], first, target);
         }
     }
 
@@ -142,6 +148,7 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
             moduli: parameters.half_moduli()?,
             numerals: self.alphabet.ascii_numerals(),
             characters: &self.characters,
+            is_decimal: self.decimal.is_some(),
         };
         // SAFETY: a vector kernel exists only on a processor that has the extensions.
         Some(unsafe { vector::ascii::AsciiRounds::new(self.ff1.key, writing) })
@@ -150,53 +157,98 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
     #[cfg(target_arch = "x86_64")]
     fn apply_vector<'s>(
         &self,
-        rounds: &vector::ascii::AsciiRounds<'k>,
+        rounds: &mut vector::ascii::AsciiRounds<'k>,
         direction: Direction,
         batches: impl Iterator<Item = Slots<'s>>,
         invalid: &mut Vec<u32>,
     ) {
-        let stride = self.stride();
+        let mut templates = self.ff1.templates.prepare();
         for Slots { first, source, target, tweaks } in batches {
-            let count = source.len() / stride;
-            let templates = self.ff1.templates(count, tweaks);
-            let batch = self.ff1.batch(direction, count, &templates);
-            let mut invalid_lanes = [false; LANES];
+            let already_invalid = invalid.len();
+            let batch = self.ff1.batch(direction, source.len() / self.stride(), tweaks, &mut templates);
             // SAFETY: a vector kernel exists only on a processor that has the extensions.
-            unsafe { rounds.run(&batch, source, target, &mut invalid_lanes) };
-            for (lane, value) in target.chunks_exact_mut(stride).enumerate() {
-                if invalid_lanes[lane] {
-                    value.fill(self.characters[0]);
-                    invalid.push((first + lane) as u32);
-                }
+            unsafe { rounds.run(&batch, source, target, |lane| invalid.push((first + lane) as u32)) };
+            self.blank(&invalid[already_invalid..], first, target);
+        }
+    }
+
+    /// Gives the values at these positions the first character throughout.
+    fn blank(&self, positions: &[u32], first: usize, target: &mut [u8]) {
+        for &position in positions {
+            let start = (position as usize - first) * self.stride();
+            target[start..start + self.stride()].fill(self.characters[0]);
+        }
+    }
+
+    /// Copies the values; where one has a character outside the alphabet, the first character stands
+    /// in, since there must be something to compute with.
+    fn copy_valid(&self, source: &[u8], target: &mut [u8], first: usize, invalid: &mut Vec<u32>) {
+        let numerals = self.alphabet.ascii_numerals();
+        let length = self.ff1.parameters.length();
+        target.copy_from_slice(source);
+        for (value, position) in target.chunks_exact_mut(self.stride()).zip(first as u32..) {
+            let highest = |highest: u8, &byte: &u8| numerals[usize::from(byte)].max(highest);
+            if value[..length].iter().fold(0, highest) == ABSENT {
+                value.fill(self.characters[0]);
+                invalid.push(position);
             }
         }
     }
 
-    fn is_valid(&self, value: &[u8]) -> bool {
+    /// One batch of valid values with halves of at most 96 bits, in place.
+    fn apply_symbols(&self, batch: &Batch<'_>, values: &mut [u8]) {
         let numerals = self.alphabet.ascii_numerals();
-        let characters = &value[..self.ff1.parameters.length()];
-        characters.iter().fold(0, |highest, &byte| numerals[usize::from(byte)].max(highest)) != ABSENT
-    }
-
-    /// At most [`LANES`] values, all valid, in place.
-    fn apply_batch(&self, direction: Direction, values: &mut [u8], tweaks: &[u8]) {
-        let numerals = self.alphabet.ascii_numerals();
-        if let Feistel::Long(_) = self.ff1.feistel {
-            let length = self.ff1.parameters.length();
-            let slots = values.chunks_exact(self.stride()).flat_map(|slot| &slot[..length]);
-            let mut buffer: Vec<u16> = slots.map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
-            self.ff1.apply_checked(direction, &mut buffer, tweaks);
-            let slots = values.chunks_exact_mut(self.stride()).flat_map(|slot| &mut slot[..length]);
-            for (byte, numeral) in slots.zip(buffer) {
-                *byte = self.characters[usize::from(numeral & 127)];
-            }
-            return;
-        }
         let symbols = Symbols {
             stride: self.stride(),
             numeral: |byte: u8| u64::from(numerals[usize::from(byte)]),
             symbol: |numeral| self.characters[(numeral & 127) as usize],
         };
-        self.ff1.apply_symbols(direction, values, tweaks, symbols);
+        self.ff1.apply_symbols(batch, values, symbols);
+    }
+
+    /// Values with halves above 96 bits, by way of numerals.
+    fn apply_long(
+        &self,
+        direction: Direction,
+        source: &[u8],
+        target: &mut [u8],
+        tweaks: &[u8],
+        first: usize,
+        invalid: &mut Vec<u32>,
+    ) {
+        let numerals = self.alphabet.ascii_numerals();
+        let (stride, length) = (self.stride(), self.ff1.parameters.length());
+        self.copy_valid(source, target, first, invalid);
+        let values = target.chunks_exact(stride).flat_map(|slot| &slot[..length]);
+        let mut buffer: Vec<u16> = values.map(|&byte| u16::from(numerals[usize::from(byte)])).collect();
+        self.ff1.apply_checked(direction, &mut buffer, tweaks);
+        for (slot, value) in target.chunks_exact_mut(stride).zip(buffer.chunks_exact(length)) {
+            for (byte, &numeral) in slot.iter_mut().zip(value) {
+                *byte = self.characters[usize::from(numeral & 127)];
+            }
+        }
+    }
+}
+
+/// One batch of decimal values in slots of 16 bytes.
+fn apply_decimal(
+    batch: &Batch<'_>,
+    moduli: &[NarrowModulus; 2],
+    decimal: DecimalSlot,
+    source: &[u8],
+    target: &mut [u8],
+    first: usize,
+    invalid: &mut Vec<u32>,
+) {
+    let (mut left, mut right) = ([0u64; LANES], [0u64; LANES]);
+    for (lane, slot) in source.as_chunks::<16>().0.iter().enumerate() {
+        match decimal.parse(*slot) {
+            Some(halves) => [left[lane], right[lane]] = halves,
+            None => invalid.push((first + lane) as u32),
+        }
+    }
+    narrow_rounds(batch, moduli, &mut left, &mut right);
+    for (lane, slot) in target.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        *slot = decimal.print([left[lane], right[lane]]);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct LongFeistel {
     stream_bytes: usize,
 }
 
-/// The buffers of a batch; value `i` has the `i`-th equal part of each.
+/// The buffers of a batch; value `i` has the `i`-th equal part of each, unless it says otherwise.
 struct Buffers {
     halves: [Vec<u64>; 2],
     /// The blocks of Q from the one that holds the round number to the end.
@@ -29,7 +29,9 @@ struct Buffers {
     states: Vec<Block>,
     /// The blocks of S after the first.
     stream: Vec<Block>,
-    /// y.
+    /// S, of one value at a time.
+    bytes: Vec<u8>,
+    /// y, of one value at a time.
     number: Vec<u64>,
 }
 
@@ -59,6 +61,7 @@ impl LongFeistel {
             tail: vec![[0; 16]; count * round_blocks(self.half_bytes)],
             states: vec![[0; 16]; count],
             stream: vec![[0; 16]; count * (self.stream_bytes.div_ceil(16) - 1)],
+            bytes: vec![0; 16 * self.stream_bytes.div_ceil(16)],
             number: vec![0; self.stream_bytes.div_ceil(8) + 1],
         };
         for (index, value) in numerals.chunks_exact(left_length + right_length).enumerate() {
@@ -157,15 +160,15 @@ impl LongFeistel {
     fn read_stream(&self, index: usize, buffers: &mut Buffers) {
         let blocks = self.stream_bytes.div_ceil(16) - 1;
         let rest = &buffers.stream[index * blocks..(index + 1) * blocks];
-        let mut bytes = buffers.states[index].iter().chain(rest.as_flattened());
+        let (first, others) = buffers.bytes.split_at_mut(16);
+        first.copy_from_slice(&buffers.states[index]);
+        others.copy_from_slice(rest.as_flattened());
         buffers.number.fill(0);
-        // d is a multiple of four, so the top limb has four bytes or eight.
-        let mut left = self.stream_bytes;
-        while left > 0 {
-            let limb = (left - 1) / 8;
-            let size = left - 8 * limb;
-            buffers.number[limb] = bytes.by_ref().take(size).fold(0, |limb, &byte| limb << 8 | u64::from(byte));
-            left -= size;
+        let chunks = buffers.bytes[..self.stream_bytes].rchunks(8);
+        for (limb, chunk) in buffers.number.iter_mut().zip(chunks) {
+            let mut bytes = [0; 8];
+            bytes[8 - chunk.len()..].copy_from_slice(chunk);
+            *limb = u64::from_be_bytes(bytes);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! value as long as a half fits 96 bits, run for many values in lockstep.
 
 pub mod ascii;
+mod decimal;
 mod limbs;
 mod long;
 mod numeration;
@@ -147,41 +148,32 @@ impl<'k> Ff1<'k> {
             Feistel::Narrow(..) | Feistel::Wide(..) => LANES,
         };
         let tweak_bytes = self.templates.bytes_each();
+        let mut templates = self.templates.prepare();
         for (index, values) in numerals.chunks_mut(lanes * length).enumerate() {
             let count = values.len() / length;
             let first = index * lanes;
             let tweaks = &tweaks[first * tweak_bytes..(first + count) * tweak_bytes];
-            self.apply_batch(direction, values, tweaks);
+            let batch = self.batch(direction, count, tweaks, &mut templates);
+            match &self.feistel {
+                Feistel::Long(long) => long.apply(&batch, values),
+                Feistel::Narrow(..) | Feistel::Wide(..) => {
+                    let symbols = Symbols { stride: length, numeral: u64::from, symbol: |n| n as u16 };
+                    self.apply_symbols(&batch, values, symbols);
+                }
+            }
         }
     }
 
-    /// At most as many values as one batch takes.
-    fn apply_batch(&self, direction: Direction, values: &mut [u16], tweaks: &[u8]) {
-        let length = self.parameters.length();
-        if let Feistel::Long(long) = &self.feistel {
-            let count = values.len() / length;
-            let templates = self.templates(count, tweaks);
-            long.apply(&self.batch(direction, count, &templates), values);
-        } else {
-            let symbols = Symbols { stride: length, numeral: u64::from, symbol: |n| n as u16 };
-            self.apply_symbols(direction, values, tweaks, symbols);
-        }
-    }
-
-    /// At most [`LANES`] values with halves of at most 96 bits, in any kind of symbols.
+    /// One batch of values with halves of at most 96 bits, in any kind of symbols.
     #[inline(always)]
     fn apply_symbols<S: Copy, N: Fn(S) -> u64 + Copy, P: Fn(u64) -> S + Copy>(
         &self,
-        direction: Direction,
+        batch: &Batch<'_>,
         values: &mut [S],
-        tweaks: &[u8],
         Symbols { stride, numeral, symbol }: Symbols<N, P>,
     ) {
         let length = self.parameters.length();
         let [left_length, _] = self.parameters.half_lengths();
-        let count = values.len() / stride;
-        let templates = self.templates(count, tweaks);
-        let batch = self.batch(direction, count, &templates);
         match &self.feistel {
             Feistel::Narrow(numeration, moduli) => {
                 let (mut left, mut right) = ([0u64; LANES], [0u64; LANES]);
@@ -190,7 +182,7 @@ impl<'k> Ff1<'k> {
                     left[index] = numeration.number(halves.0, numeral);
                     right[index] = numeration.number(halves.1, numeral);
                 }
-                narrow_rounds(&batch, moduli, &mut left, &mut right);
+                narrow_rounds(batch, moduli, &mut left, &mut right);
                 for (index, value) in values.chunks_exact_mut(stride).enumerate() {
                     let halves = value[..length].split_at_mut(left_length);
                     numeration.spell(left[index], halves.0, symbol);
@@ -204,7 +196,7 @@ impl<'k> Ff1<'k> {
                     left[index] = numeration.wide_number(halves.0, numeral);
                     right[index] = numeration.wide_number(halves.1, numeral);
                 }
-                wide_rounds(&batch, moduli, &mut left, &mut right);
+                wide_rounds(batch, moduli, &mut left, &mut right);
                 for (index, value) in values.chunks_exact_mut(stride).enumerate() {
                     let halves = value[..length].split_at_mut(left_length);
                     numeration.spell_wide(left[index], halves.0, symbol);
@@ -215,13 +207,15 @@ impl<'k> Ff1<'k> {
         }
     }
 
-    /// The templates of at most [`LANES`] values.
-    fn templates(&self, count: usize, tweaks: &[u8]) -> BatchTemplates {
-        self.templates.batch(self.key, self.kernel, count, tweaks)
-    }
-
-    /// What the rounds need besides the halves.
-    fn batch<'b>(&'b self, direction: Direction, count: usize, templates: &'b BatchTemplates) -> Batch<'b> {
+    /// What the rounds need besides the halves; makes the templates those of the batch.
+    fn batch<'b>(
+        &'b self,
+        direction: Direction,
+        count: usize,
+        tweaks: &[u8],
+        templates: &'b mut BatchTemplates,
+    ) -> Batch<'b> {
+        self.templates.refill(self.key, self.kernel, count, tweaks, templates);
         Batch {
             key: self.key,
             kernel: self.kernel,

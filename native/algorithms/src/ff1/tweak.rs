@@ -72,15 +72,26 @@ impl Templates {
         if self.shared.is_some() { 0 } else { self.tweak_length }
     }
 
-    /// The templates of at most [`LANES`] values; `tweaks` holds the tweaks of just these.
-    pub(crate) fn batch(&self, key: &AesKey, kernel: Kernel, count: usize, tweaks: &[u8]) -> BatchTemplates {
-        match self.shared {
-            Some(shared) => BatchTemplates { blocks: [shared; LANES], each: false },
-            None => {
-                let mut blocks = [self.after_parameters; LANES];
-                self.absorb(key, kernel, tweaks, &mut blocks[..count]);
-                BatchTemplates { blocks, each: true }
-            }
+    /// Templates to start with, right for all values if they share a tweak.
+    pub(crate) fn prepare(&self) -> BatchTemplates {
+        let template = self.shared.unwrap_or(self.after_parameters);
+        BatchTemplates { blocks: [template; LANES], each: self.shared.is_none() }
+    }
+
+    /// Makes the templates those of `count` values, at most [`LANES`]; `tweaks` holds the tweaks of
+    /// just these.
+    pub(crate) fn refill(
+        &self,
+        key: &AesKey,
+        kernel: Kernel,
+        count: usize,
+        tweaks: &[u8],
+        templates: &mut BatchTemplates,
+    ) {
+        if templates.each {
+            let blocks = &mut templates.blocks[..count];
+            blocks.fill(self.after_parameters);
+            self.absorb(key, kernel, tweaks, blocks);
         }
     }
 

@@ -109,7 +109,7 @@ pub fn naive_ff1(key: &AesKey, radix: u32, tweak: &[u8], direction: Direction, v
         let round = if direction == Direction::Encrypt { step } else { 9 - step };
         let source = if direction == Direction::Encrypt { &b } else { &a };
         let mut q = tweak.to_vec();
-        while (q.len() + half_bytes + 1) % 16 != 0 {
+        while !(q.len() + half_bytes + 1).is_multiple_of(16) {
             q.push(0);
         }
         q.push(round);

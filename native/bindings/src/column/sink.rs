@@ -4,6 +4,7 @@ use super::memory::Bytes;
 use super::strings::INLINE_BYTES;
 use arrow_array::OffsetSizeTrait;
 use arrow_buffer::Buffer;
+use std::ops::Range;
 
 /// Receives tokens by row; rows that nothing is written for hold the empty string.
 pub trait Sink {
@@ -13,6 +14,9 @@ pub trait Sink {
     /// Writes a batch of tokens that all have `length` bytes; `produce` fills them, `stride` bytes apart, into the
     /// slice that it is given.
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8]));
+
+    /// Writes the tokens of consecutive rows that all have `length` bytes and stand one after the other.
+    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8]));
 
     /// Empties a row, for a value that turned out not to fit.
     fn clear(&mut self, row: usize);
@@ -44,7 +48,7 @@ impl<'a, O: OffsetSizeTrait> InPlace<'a, O> {
     }
 
     #[inline]
-    fn place(&self, row: usize) -> std::ops::Range<usize> {
+    fn place(&self, row: usize) -> Range<usize> {
         let base = self.offsets[0].as_usize();
         self.offsets[row].as_usize() - base..self.offsets[row + 1].as_usize() - base
     }
@@ -60,17 +64,21 @@ impl<O: OffsetSizeTrait> Sink for InPlace<'_, O> {
     #[inline]
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8])) {
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return };
-        let (start, end) = (self.place(first as usize).start, self.place(last as usize).end);
-        // Rows ascend, so this many of them in this many bytes stand one after the other.
-        let gapless = last as usize - first as usize + 1 == rows.len() && end - start == rows.len() * stride;
-        if length == stride && gapless {
-            return produce(&mut self.values[start..end]);
+        // Rows ascend, so that these are all between the first and the last, and each has `length` bytes.
+        if length == stride && last as usize - first as usize + 1 == rows.len() {
+            return self.write_run(first as usize..last as usize + 1, length, produce);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         for (token, &row) in scratch.produce(rows.len() * stride, produce).chunks_exact(stride).zip(rows) {
             self.write(row as usize, &token[..length]);
         }
         self.scratch = scratch;
+    }
+
+    #[inline]
+    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8])) {
+        let start = self.place(rows.start).start;
+        produce(&mut self.values[start..start + rows.len() * length]);
     }
 
     fn clear(&mut self, row: usize) {
@@ -174,6 +182,14 @@ impl Sink for ViewSink<'_> {
         let mut scratch = std::mem::take(&mut self.scratch);
         for (token, &row) in scratch.produce(rows.len() * stride, produce).chunks_exact(stride).zip(rows) {
             self.write(row as usize, &token[..length]);
+        }
+        self.scratch = scratch;
+    }
+
+    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8])) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for (token, row) in scratch.produce(rows.len() * length, produce).chunks_exact(length).zip(rows) {
+            self.write(row, token);
         }
         self.scratch = scratch;
     }

@@ -50,14 +50,13 @@ impl<O: OffsetSizeTrait> Strings for Offsets<'_, O> {
     #[inline]
     fn contiguous(&self, rows: Range<usize>, length: usize) -> Option<&[u8]> {
         let offsets = &self.offsets[rows.start..=rows.end];
-        let first = offsets[0].as_usize();
+        let each = O::from_usize(length)?;
         // Compared without a branch, so that the loop is vectorised.
-        let difference = offsets
-            .iter()
-            .enumerate()
-            .fold(0, |difference, (index, offset)| difference | (offset.as_usize() ^ (first + index * length)));
+        let pairs = offsets.iter().zip(&offsets[1..]);
+        let differs = pairs.fold(false, |differs, (&start, &end)| differs | (end - start != each));
         let any_null = || self.nulls.is_some_and(|nulls| nulls.slice(rows.start, rows.len()).null_count() > 0);
-        (difference == 0 && !any_null()).then(|| &self.values[first..first + rows.len() * length])
+        let first = offsets[0].as_usize();
+        (!differs && !any_null()).then(|| &self.values[first..first + rows.len() * length])
     }
 }
 

@@ -3,12 +3,13 @@
 //! Key bytes go from the registry into the ciphertext and back without passing through Python.
 //! Plaintext: u32be metadata length, metadata, u32be count, then for each version u32be id and its 32 bytes.
 
-use super::registry::{Handle, VERSION_BYTES};
+use super::registry::{Handle, KeyMaterial, VERSION_BYTES};
 use crate::failure::{Code, Failure};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use tokenkit_algorithms::aes::scrub_stack;
 use tokenkit_algorithms::derive::{expand, hmac_sha256};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 12;
@@ -43,23 +44,23 @@ fn cipher(file_key: &[u8; FILE_KEY_BYTES]) -> Result<Aes256Gcm, Failure> {
         .map_err(|_| Failure::new(Code::NativeDefect, "the payload key has the wrong length"))
 }
 
-/// Seals metadata and key versions; the header is authenticated with them.
+/// Seals metadata and key versions, each with its id; the header is authenticated with them.
 pub fn seal(
     file_key: &[u8; FILE_KEY_BYTES],
     header: &[u8],
     metadata: &[u8],
-    handles: &[&Handle],
+    keys: &[(u32, Arc<KeyMaterial>)],
 ) -> Result<Vec<u8>, Failure> {
     let too_large = |_| Failure::new(Code::Specification, "the keyring is too large");
     // Allocated once at full size, so that no growth leaves a copy of key bytes behind.
-    let size = 8 + metadata.len() + handles.len() * (4 + VERSION_BYTES);
+    let size = 8 + metadata.len() + keys.len() * (4 + VERSION_BYTES);
     let mut plaintext = Zeroizing::new(Vec::with_capacity(size));
     plaintext.extend(u32::try_from(metadata.len()).map_err(too_large)?.to_be_bytes());
     plaintext.extend(metadata);
-    plaintext.extend(u32::try_from(handles.len()).map_err(too_large)?.to_be_bytes());
-    for handle in handles {
-        plaintext.extend(handle.id().to_be_bytes());
-        plaintext.extend(handle.material()?.secret());
+    plaintext.extend(u32::try_from(keys.len()).map_err(too_large)?.to_be_bytes());
+    for (id, material) in keys {
+        plaintext.extend(id.to_be_bytes());
+        plaintext.extend(material.secret());
     }
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce)

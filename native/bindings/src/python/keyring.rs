@@ -3,10 +3,10 @@
 
 use super::exceptions::{raise, raise_class};
 use crate::keys::payload::{self, FILE_KEY_BYTES, OpenError};
-use crate::keys::registry::{Handle, VERSION_BYTES};
+use crate::keys::registry::{Handle, KeyMaterial, VERSION_BYTES};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Keeps a key version loaded. Shows an id and a key-check value, never bytes; can't be made, copied or pickled.
@@ -22,10 +22,10 @@ impl KeyHandle {
         KeyHandle { id: handle.id(), check_value: handle.check_value(), handle: Mutex::new(Some(handle)) }
     }
 
-    fn with_handle<T>(&self, py: Python<'_>, work: impl FnOnce(&Handle) -> PyResult<T>) -> PyResult<T> {
+    fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
         let guard = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         match guard.as_ref() {
-            Some(handle) => work(handle),
+            Some(handle) => handle.material().map_err(|failure| raise(py, &failure)),
             None => Err(raise_class(py, "KeyringClosed", "the key was released", "open the keyring again")),
         }
     }
@@ -112,12 +112,8 @@ pub fn seal_payload<'py>(
     keys: Vec<PyRef<'py, KeyHandle>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
-    let guards: Vec<_> = keys.iter().map(|key| key.handle.lock().unwrap_or_else(PoisonError::into_inner)).collect();
-    let handles: Option<Vec<&Handle>> = guards.iter().map(|guard| guard.as_ref()).collect();
-    let Some(handles) = handles else {
-        return Err(raise_class(py, "KeyringClosed", "a key was released", "open the keyring again"));
-    };
-    payload::seal(&file_key, header, metadata, &handles)
+    let keys = keys.iter().map(|key| Ok((key.id, key.material(py)?))).collect::<PyResult<Vec<_>>>()?;
+    payload::seal(&file_key, header, metadata, &keys)
         .map(|sealed| PyBytes::new(py, &sealed))
         .map_err(|failure| raise(py, &failure))
 }
@@ -163,8 +159,5 @@ pub fn header_mac<'py>(
 /// HMAC-SHA-256 under a loaded version's "metadata MAC" subkey.
 #[pyfunction]
 pub fn metadata_mac<'py>(py: Python<'py>, key: &KeyHandle, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    key.with_handle(py, |handle| {
-        let material = handle.material().map_err(|failure| raise(py, &failure))?;
-        Ok(PyBytes::new(py, &material.metadata_mac(message)))
-    })
+    Ok(PyBytes::new(py, &key.material(py)?.metadata_mac(message)))
 }

@@ -1,7 +1,7 @@
 //! From characters to characters: parse, ten rounds and print, a batch at a time.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_shuffle_i64x2,
+    _MM_HINT_ET0, _MM_HINT_T0, __m512i, _mm_prefetch, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_shuffle_i64x2,
     _mm512_slli_epi64, _mm512_srli_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
 };
 
@@ -14,8 +14,8 @@ use super::{GROUP, LIMB_BITS};
 use crate::aes::AesKey;
 use crate::ff1::portable::{Batch, LANES};
 
-/// Bytes of a full batch in the larger slots.
-const BATCH_BYTES: usize = 32 * LANES;
+/// Registers of characters in a full batch, in the larger slots.
+const BATCH_REGISTERS: usize = 32 * LANES / 64;
 
 /// How the values of one call are written.
 #[derive(Clone, Copy)]
@@ -30,6 +30,8 @@ pub(in crate::ff1) struct Writing<'a> {
     pub(in crate::ff1) numerals: &'a [u8; 256],
     /// The character of each numeral.
     pub(in crate::ff1) characters: &'a [u8; 128],
+    /// Whether the alphabet is the ten digits and the values have at most 16 of them.
+    pub(in crate::ff1) is_decimal: bool,
 }
 
 /// Parse, rounds and print for values of one radix and length under one key.
@@ -49,95 +51,86 @@ enum Slots {
 }
 
 enum Rounds<'k> {
-    Narrow(NarrowRounds<'k>),
-    Wide(WideRounds<'k>),
+    Narrow(Box<NarrowRounds<'k>>, Box<NarrowBatch>),
+    Wide(Box<WideRounds<'k>>, Box<WideBatch>),
 }
 
 impl<'k> AsciiRounds<'k> {
     /// Values of at most 32 characters.
     #[target_feature(enable = "avx512f")]
     pub(in crate::ff1) fn new(key: &'k AesKey, writing: Writing<'_>) -> Self {
-        let Writing { radix, half_lengths, half_bytes, moduli, numerals, characters } = writing;
-        let slots = if half_lengths[1] > 8 {
-            Slots::Long(TextSlots::new(radix, half_lengths, 16, numerals, characters))
-        } else if characters[..10] == *b"0123456789" && radix == 10 {
+        let Writing { radix, half_lengths, half_bytes, moduli, numerals, characters, is_decimal } = writing;
+        let slots = if is_decimal {
             Slots::Decimal(DecimalSlots::new(half_lengths))
+        } else if half_lengths[1] > 8 {
+            Slots::Long(TextSlots::new(radix, half_lengths, 16, numerals, characters))
         } else {
             Slots::Short(TextSlots::new(radix, half_lengths, 8, numerals, characters))
         };
         let keys = key.round_keys();
         let rounds = if half_bytes <= 4 {
-            let moduli = moduli.map(|modulus| modulus as u64);
-            Rounds::Narrow(NarrowRounds::new(keys, half_bytes, moduli))
+            let rounds = NarrowRounds::new(keys, half_bytes, moduli.map(|modulus| modulus as u64));
+            Rounds::Narrow(Box::new(rounds), Box::new(NarrowBatch::new()))
         } else {
-            Rounds::Wide(WideRounds::new(keys, half_bytes, moduli))
+            let rounds = WideRounds::new(keys, half_bytes, moduli);
+            Rounds::Wide(Box::new(rounds), Box::new(WideBatch::new()))
         };
         AsciiRounds { slots, rounds, padding: characters[0] }
     }
 
-    /// Transforms `batch.count` values and says which have a character outside the alphabet; what
-    /// those give is unspecified.
+    /// Transforms `batch.count` values and names the lanes, in ascending order, that have a character
+    /// outside the alphabet; what those give is unspecified.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma,avx512vbmi,vaes")]
-    pub(in crate::ff1) fn run(&self, batch: &Batch<'_>, source: &[u8], target: &mut [u8], invalid: &mut [bool; LANES]) {
-        let slot = self.slots.bytes();
-        let size = batch.count * slot;
-        if batch.count == LANES {
-            let (registers, _) = source.as_chunks::<64>();
-            let (targets, _) = target.as_chunks_mut::<64>();
-            self.run_registers(batch, registers, targets, invalid);
-        } else {
-            // Reading and writing whole registers of a part of a batch would leave the slices.
-            let mut padded = [self.padding; BATCH_BYTES];
-            let mut result = [0; BATCH_BYTES];
-            padded[..size].copy_from_slice(&source[..size]);
-            let (registers, _) = padded.as_chunks::<64>();
-            let (targets, _) = result.as_chunks_mut::<64>();
-            self.run_registers(batch, registers, targets, invalid);
-            target[..size].copy_from_slice(&result[..size]);
-        }
-    }
-
-    /// The same on whole registers, as many as a full batch has, or more.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512ifma,avx512vbmi,vaes")]
-    fn run_registers(
-        &self,
+    pub(in crate::ff1) fn run(
+        &mut self,
         batch: &Batch<'_>,
-        source: &[[u8; 64]],
-        target: &mut [[u8; 64]],
-        invalid: &mut [bool; LANES],
+        source: &[u8],
+        target: &mut [u8],
+        report: impl FnMut(usize),
     ) {
+        prefetch(source.as_ptr_range().end, source.len());
+        prefetch_to_write(target);
+        let AsciiRounds { slots, rounds, padding } = self;
+        let size = slots.bytes() / 8;
+        let full = batch.count / GROUP * 64 * size;
         let groups = batch.count.div_ceil(GROUP);
-        let size = self.slots.bytes() / 8;
-        let (sources, targets) = (source.chunks_exact(size), target.chunks_exact_mut(size));
-        let mut invalid_bytes = [0; BATCH_BYTES / 64];
-        let masks = invalid_bytes.chunks_exact_mut(size);
-        let groups_in = sources.zip(masks).take(groups);
-        match &self.rounds {
-            Rounds::Narrow(rounds) => {
-                let mut halves = NarrowBatch::new();
-                for (index, (source, masks)) in groups_in.enumerate() {
-                    let [left, right] = self.slots.parse_narrow(source, masks);
-                    (halves.left[index], halves.right[index]) = (left, right);
+        // A last, partial group goes through buffers: whole registers would leave the slices.
+        let mut last_source = [[*padding; 64]; 4];
+        let mut last_target = [[0; 64]; 4];
+        last_source.as_flattened_mut()[..source.len() - full].copy_from_slice(&source[full..]);
+        let sources = source[..full].as_chunks::<64>().0.chunks_exact(size);
+        let sources = sources.chain(last_source.chunks_exact(size).take(groups - batch.count / GROUP));
+        let (target, last) = target.split_at_mut(full);
+        let targets = target.as_chunks_mut::<64>().0.chunks_exact_mut(size);
+        let targets = targets.chain(last_target.chunks_exact_mut(size).take(1));
+        let mut invalid = [0; BATCH_REGISTERS];
+        let sources = sources.zip(invalid.chunks_exact_mut(size));
+        match rounds {
+            Rounds::Narrow(rounds, halves) => {
+                let pairs = halves.left.iter_mut().zip(&mut halves.right);
+                for ((left, right), (source, invalid)) in pairs.zip(sources) {
+                    [*left, *right] = slots.parse_narrow(source, invalid);
                 }
-                rounds.run(batch.direction, batch.templates, &mut halves, groups);
-                for (index, target) in targets.take(groups).enumerate() {
-                    self.slots.print_narrow([halves.left[index], halves.right[index]], target);
+                rounds.run(batch.direction, batch.templates, halves, groups);
+                let pairs = halves.left.iter().zip(&halves.right);
+                for ((&left, &right), target) in pairs.zip(targets).take(groups) {
+                    slots.print_narrow([left, right], target);
                 }
             }
-            Rounds::Wide(rounds) => {
-                let mut halves = WideBatch::new();
-                for (index, (source, masks)) in groups_in.enumerate() {
-                    let [left, right] = self.slots.parse_wide(source, masks);
-                    (halves.left[index], halves.right[index]) = (left, right);
+            Rounds::Wide(rounds, halves) => {
+                let pairs = halves.left.iter_mut().zip(&mut halves.right);
+                for ((left, right), (source, invalid)) in pairs.zip(sources) {
+                    [*left, *right] = slots.parse_wide(source, invalid);
                 }
-                rounds.run(batch.direction, batch.templates, &mut halves, groups);
-                for (index, target) in targets.take(groups).enumerate() {
-                    self.slots.print_wide([halves.left[index], halves.right[index]], target);
+                rounds.run(batch.direction, batch.templates, halves, groups);
+                let pairs = halves.left.iter().zip(&halves.right);
+                for ((&left, &right), target) in pairs.zip(targets).take(groups) {
+                    slots.print_wide([left, right], target);
                 }
             }
         }
-        self.slots.report(&invalid_bytes, invalid);
+        last.copy_from_slice(&last_target.as_flattened()[..last.len()]);
+        slots.report(&invalid, report);
     }
 }
 
@@ -150,16 +143,18 @@ impl Slots {
         }
     }
 
-    /// Marks the values that have an invalid byte.
-    fn report(&self, invalid_bytes: &[u64], invalid: &mut [bool; LANES]) {
-        if invalid_bytes.iter().fold(0, |any, mask| any | mask) == 0 {
+    /// Names the lanes that have an invalid byte.
+    fn report(&self, invalid: &[u64], mut report: impl FnMut(usize)) {
+        if invalid.iter().fold(0, |any, mask| any | mask) == 0 {
             return;
         }
         let slot = self.bytes();
         let slot_mask = u64::MAX >> (64 - slot);
-        for (mask, values) in invalid_bytes.iter().zip(invalid.chunks_exact_mut(64 / slot)) {
-            for (index, value) in values.iter_mut().enumerate() {
-                *value = mask >> (slot * index) & slot_mask != 0;
+        for (register, mask) in invalid.iter().enumerate() {
+            for index in 0..64 / slot {
+                if mask >> (slot * index) & slot_mask != 0 {
+                    report(register * (64 / slot) + index);
+                }
             }
         }
     }
@@ -273,5 +268,23 @@ fn print_long(slots: &TextSlots, halves: [Limbs; 2], target: &mut [[u8; 64]]) {
     ];
     for (octets, target) in octets.into_iter().zip(target) {
         store(target, slots.print(octets));
+    }
+}
+
+/// Asks for the bytes from `start` on, which the next batch is likely to read: they arrive while the rounds run.
+#[inline]
+fn prefetch(start: *const u8, length: usize) {
+    for line in (0..length).step_by(64) {
+        // SAFETY: a prefetch has no effect that a program can see, and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line).cast()) };
+    }
+}
+
+/// Asks for the lines that the batch will write, so that the stores at its end don't wait for them.
+#[inline]
+fn prefetch_to_write(target: &[u8]) {
+    for line in target.chunks(64) {
+        // SAFETY: a prefetch has no effect that a program can see, and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
     }
 }

@@ -24,13 +24,14 @@ impl DecimalSlots {
     #[target_feature(enable = "avx512f")]
     pub(super) fn new([left_length, right_length]: [usize; 2]) -> DecimalSlots {
         let (mut gather, mut scatter) = ([0x80; 16], [0x80; 16]);
-        for index in 0..left_length + right_length {
-            let place =
-                if index < left_length { 8 - left_length + index } else { 16 - right_length - left_length + index };
-            gather[place] = index as u8;
-            scatter[index] = place as u8;
+        let length = left_length + right_length;
+        for (index, entry) in scatter[..length].iter_mut().enumerate() {
+            let end = if index < left_length { 8 } else { 16 };
+            let half_end = if index < left_length { left_length } else { length };
+            *entry = (end - half_end + index) as u8;
+            gather[end - half_end + index] = index as u8;
         }
-        let slot = (1u64 << (left_length + right_length)) - 1;
+        let slot = (1u64 << length) - 1;
         DecimalSlots {
             gather: broadcast(&gather),
             scatter: broadcast(&scatter),

@@ -21,8 +21,5 @@ pub(super) use self::halves::{narrow_halves, wide_halves};
 const GROUP: usize = 8;
 /// Groups in a full batch.
 const GROUPS: usize = super::portable::LANES / GROUP;
-/// Groups whose AES rounds run in lockstep; two registers each. The processor overlaps the
-/// arithmetic of one set with the AES rounds of the next.
-const LOCKSTEP: usize = 2;
 /// Bits of a limb.
 const LIMB_BITS: u32 = 52;

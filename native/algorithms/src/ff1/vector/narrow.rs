@@ -6,11 +6,14 @@ use std::arch::x86_64::{
 };
 
 use super::registers::{broadcast, load_blocks, low_limb, words, xor3};
-use super::{GROUPS, LIMB_BITS, LOCKSTEP};
+use super::{GROUPS, LIMB_BITS};
 use crate::aes::RoundKeys;
 use crate::aes::vector::{finish, round_key};
 use crate::ff1::tweak::BatchTemplates;
 use crate::ff1::{Direction, ROUNDS};
+
+/// Groups whose AES rounds run in lockstep, two registers each; the best of those measured.
+const LOCKSTEP: usize = 2;
 
 /// The halves of a batch, a register a group.
 pub(super) struct NarrowBatch {

@@ -5,12 +5,11 @@
 //! low. Printing goes the same way back; every division is a multiplication by a reciprocal.
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_cvtsi64_si128, _mm512_add_epi64, _mm512_madd_epi16, _mm512_madd52hi_epu64,
-    _mm512_madd52lo_epu64, _mm512_maddubs_epi16, _mm512_mask_add_epi64, _mm512_maskz_permutexvar_epi8,
-    _mm512_movepi8_mask, _mm512_mul_epu32, _mm512_mulhi_epu16, _mm512_mullo_epi16, _mm512_mullo_epi64, _mm512_or_si512,
-    _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
-    _mm512_sll_epi64, _mm512_slli_epi16, _mm512_slli_epi64, _mm512_srl_epi16, _mm512_srl_epi64, _mm512_srli_epi64,
-    _mm512_sub_epi16, _mm512_sub_epi64,
+    __m512i, _mm512_add_epi64, _mm512_madd_epi16, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_maddubs_epi16,
+    _mm512_mask_add_epi64, _mm512_maskz_permutexvar_epi8, _mm512_movepi8_mask, _mm512_mul_epu32, _mm512_mulhi_epu16,
+    _mm512_mullo_epi16, _mm512_mullo_epi64, _mm512_or_si512, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_slli_epi64,
+    _mm512_sllv_epi64, _mm512_srli_epi64, _mm512_srlv_epi16, _mm512_srlv_epi64, _mm512_sub_epi16, _mm512_sub_epi64,
 };
 
 use super::LIMB_BITS;
@@ -46,7 +45,7 @@ pub(super) struct TextSlots {
     pair_spread: __m512i,
     /// floor(2^(16 + shift) / radix) + 1, exact for pairs: radix^3 <= 2^(16 + shift).
     numeral_reciprocal: __m512i,
-    numeral_shift: __m128i,
+    numeral_shift: __m512i,
     /// (radix << 8) - 1.
     numeral_spread: __m512i,
 }
@@ -56,9 +55,9 @@ pub(super) struct TextSlots {
 /// With the reciprocal floor(2^(52 + before + after) / divisor), which has 52 bits, the estimate is
 /// off by less than 2^before / divisor + 2^-after before it is rounded down; both are at most 1/8.
 struct Division {
-    before: __m128i,
-    before_back: __m128i,
-    after: __m128i,
+    before: __m512i,
+    before_back: __m512i,
+    after: __m512i,
     reciprocal: __m512i,
 }
 
@@ -70,11 +69,10 @@ impl Division {
         let before = bits.saturating_sub(LIMB_BITS);
         let divisor_bits = 64 - (divisor - 1).leading_zeros();
         let after = divisor_bits - 1 - before;
-        let count = |shift: u32| _mm_cvtsi64_si128(i64::from(shift));
         Division {
-            before: count(before),
-            before_back: count(LIMB_BITS - before),
-            after: count(after),
+            before: words(before.into()),
+            before_back: words((LIMB_BITS - before).into()),
+            after: words(after.into()),
             reciprocal: words(((1u128 << (LIMB_BITS + before + after)) / u128::from(divisor)) as u64),
         }
     }
@@ -84,7 +82,7 @@ impl Division {
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn estimate(&self, upper: __m512i) -> __m512i {
         let product = _mm512_madd52hi_epu64(_mm512_setzero_si512(), upper, self.reciprocal);
-        _mm512_srl_epi64(product, self.after)
+        _mm512_srlv_epi64(product, self.after)
     }
 }
 
@@ -144,7 +142,7 @@ impl TextSlots {
             pair_reciprocal: words((1 << LIMB_BITS) / pair + 1),
             pair_spread: words((pair << 16) - 1),
             numeral_reciprocal: _mm512_set1_epi16(((1 << (16 + numeral_shift)) / radix + 1) as i16),
-            numeral_shift: _mm_cvtsi64_si128(i64::from(numeral_shift)),
+            numeral_shift: _mm512_set1_epi16(numeral_shift as i16),
             numeral_spread: _mm512_set1_epi16(((radix << 8) - 1) as i16),
         }
     }
@@ -168,12 +166,12 @@ impl TextSlots {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma,avx512vbmi")]
     pub(super) fn print(&self, octets: __m512i) -> __m512i {
-        let estimate = self.quads.estimate(_mm512_srl_epi64(octets, self.quads.before));
+        let estimate = self.quads.estimate(_mm512_srlv_epi64(octets, self.quads.before));
         let rest = _mm512_sub_epi64(octets, _mm512_mul_epu32(estimate, self.quad_base));
         let (lower, over) = subtract_once(rest, self.quad_base);
         let upper = _mm512_mask_add_epi64(estimate, over, estimate, words(1));
         let pairs = _mm512_or_si512(self.quad_to_pairs(upper), _mm512_slli_epi64::<32>(self.quad_to_pairs(lower)));
-        let first = _mm512_srl_epi16(_mm512_mulhi_epu16(pairs, self.numeral_reciprocal), self.numeral_shift);
+        let first = _mm512_srlv_epi16(_mm512_mulhi_epu16(pairs, self.numeral_reciprocal), self.numeral_shift);
         // first | second << 8, because second = pair - first * radix.
         let numerals = _mm512_sub_epi16(_mm512_slli_epi16::<8>(pairs), _mm512_mullo_epi16(first, self.numeral_spread));
         let numerals = _mm512_permutexvar_epi8(self.scatter, numerals);
@@ -209,8 +207,8 @@ impl TextSlots {
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     pub(super) fn split(&self, number: Limbs) -> [__m512i; 2] {
         let upper = _mm512_or_si512(
-            _mm512_srl_epi64(number.low, self.octets.before),
-            _mm512_sll_epi64(number.high, self.octets.before_back),
+            _mm512_srlv_epi64(number.low, self.octets.before),
+            _mm512_sllv_epi64(number.high, self.octets.before_back),
         );
         let estimate = self.octets.estimate(upper);
         let number = _mm512_or_si512(number.low, _mm512_slli_epi64::<LIMB_BITS>(number.high));

@@ -2,14 +2,15 @@
 //! 128 bits.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
-    _mm512_movepi64_mask, _mm512_or_si512, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi64,
-    _mm512_sllv_epi64, _mm512_srai_epi64, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_sub_epi64,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    __m512i, _mm512_add_epi64, _mm512_cmpge_epi64_mask, _mm512_cmplt_epi64_mask, _mm512_madd52hi_epu64,
+    _mm512_madd52lo_epu64, _mm512_mask_and_epi64, _mm512_mask_mov_epi64, _mm512_mask_sub_epi64, _mm512_or_si512,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi64, _mm512_sllv_epi64, _mm512_srai_epi64,
+    _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_sub_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    _mm512_xor_si512,
 };
 
 use super::registers::{broadcast, load_blocks, low_limb, words, xor3};
-use super::{GROUPS, LIMB_BITS, LOCKSTEP};
+use super::{GROUPS, LIMB_BITS};
 use crate::aes::RoundKeys;
 use crate::aes::vector::{finish, round_key};
 use crate::ff1::tweak::BatchTemplates;
@@ -73,15 +74,19 @@ impl Limbs {
     #[target_feature(enable = "avx512f,avx512dq")]
     fn minus_once(self, other: Limbs) -> Limbs {
         let difference = self.minus(other);
-        let borrow = _mm512_srai_epi64::<63>(difference.low);
-        let high = _mm512_add_epi64(difference.high, borrow);
-        let negative = _mm512_movepi64_mask(high);
+        let zero = _mm512_setzero_si512();
+        let borrow = _mm512_cmplt_epi64_mask(difference.low, zero);
+        let high = _mm512_mask_sub_epi64(difference.high, borrow, difference.high, words(1));
+        let keep = _mm512_cmpge_epi64_mask(high, zero);
         Limbs {
-            low: _mm512_mask_mov_epi64(low_limb(difference.low), negative, self.low),
-            high: _mm512_mask_mov_epi64(high, negative, self.high),
+            low: _mm512_mask_and_epi64(self.low, keep, difference.low, words((1 << LIMB_BITS) - 1)),
+            high: _mm512_mask_mov_epi64(self.high, keep, high),
         }
     }
 }
+
+/// Groups whose AES rounds run in lockstep, two registers each; the best of those measured.
+const LOCKSTEP: usize = 1;
 
 /// The halves of a batch.
 pub(super) struct WideBatch {

@@ -99,7 +99,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
             return Err(Reason::TooLong);
         }
         if let Some(check_digit) = characters.check_digit {
-            digits(self.notation, &buffers.symbols, &mut buffers.digits);
+            N::digits(&buffers.symbols, &mut buffers.digits);
             if luhn_sum(&buffers.digits) != check_digit.source_residue(self.work.direction) {
                 return Err(Reason::CheckDigit);
             }
@@ -123,12 +123,9 @@ impl<'k, N: Notation> Run<'k, '_, N> {
                 let first = &buffers.symbols[..characters.keep_first];
                 let last = &buffers.symbols[buffers.symbols.len() - characters.keep_last..];
                 if self.digit_tweak {
-                    let mut kept = [0; 30];
-                    for (digit, &symbol) in kept.iter_mut().zip(first.iter().chain(last)) {
-                        *digit = self.notation.numeral(symbol) as u8;
-                    }
-                    let (first, rest) = kept.split_at(characters.keep_first);
-                    tweak::digits(first, &rest[..characters.keep_last], &mut buffers.tweak);
+                    N::digits(&buffers.symbols, &mut buffers.digits);
+                    let (first, rest) = buffers.digits.split_at(characters.keep_first);
+                    tweak::digits(first, &rest[rest.len() - characters.keep_last..], &mut buffers.tweak);
                 } else {
                     let (mut first_text, mut last_text) = (String::new(), String::new());
                     self.notation.text(first, &mut first_text);
@@ -230,12 +227,6 @@ impl<'k, N: Notation> Run<'k, '_, N> {
     }
 }
 
-#[inline]
-fn digits<N: Notation>(notation: &N, symbols: &[N::Symbol], digits: &mut Vec<u8>) {
-    digits.clear();
-    digits.extend(symbols.iter().map(|&symbol| notation.numeral(symbol) as u8));
-}
-
 /// Sets the symbol at `position` so that the Luhn sum of the whole value is `residue`.
 #[inline]
 fn restore_check<N: Notation>(
@@ -245,7 +236,7 @@ fn restore_check<N: Notation>(
     residue: u8,
     scratch: &mut Vec<u8>,
 ) {
-    digits(notation, whole, scratch);
+    N::digits(whole, scratch);
     solve_luhn(scratch, position, residue);
     whole[position] = notation.symbol(u16::from(scratch[position]));
 }

@@ -21,8 +21,8 @@ pub trait Notation {
     /// Appends the value with its symbols replaced by others, in order.
     fn write(&self, value: &[u8], symbols: &[Self::Symbol], text: &mut Vec<u8>);
 
-    /// The symbol's numeral; for the alphabet 0123456789, the digit.
-    fn numeral(&self, symbol: Self::Symbol) -> u16;
+    /// Replaces `digits` by the symbols' numerals; the alphabet is 0123456789.
+    fn digits(symbols: &[Self::Symbol], digits: &mut Vec<u8>);
 
     /// The numeral's symbol.
     fn symbol(&self, numeral: u16) -> Self::Symbol;
@@ -94,6 +94,11 @@ impl Notation for Ascii<'_> {
 
     #[inline]
     fn read(&self, value: &[u8], symbols: &mut Vec<u8>) -> Result<(), Reason> {
+        // Most values have no separator; this loop has no branch.
+        if value.iter().fold(true, |plain, &byte| plain & (self.classes[usize::from(byte)] == Class::Symbol)) {
+            symbols.extend_from_slice(value);
+            return Ok(());
+        }
         let start = symbols.len();
         let mut previous = Class::Separator;
         let mut misplaced = false;
@@ -124,8 +129,9 @@ impl Notation for Ascii<'_> {
     }
 
     #[inline]
-    fn numeral(&self, symbol: u8) -> u16 {
-        u16::from(self.alphabet.ascii_numerals()[usize::from(symbol)])
+    fn digits(symbols: &[u8], digits: &mut Vec<u8>) {
+        digits.clear();
+        digits.extend(symbols.iter().map(|&symbol| symbol.wrapping_sub(b'0')));
     }
 
     #[inline]
@@ -217,8 +223,9 @@ impl Notation for Numerals<'_> {
         }
     }
 
-    fn numeral(&self, symbol: u16) -> u16 {
-        symbol
+    fn digits(symbols: &[u16], digits: &mut Vec<u8>) {
+        digits.clear();
+        digits.extend(symbols.iter().map(|&numeral| numeral as u8));
     }
 
     fn symbol(&self, numeral: u16) -> u16 {

@@ -30,7 +30,12 @@ impl Batch<'_, '_> {
 
     fn flush<S: Sink>(&mut self, work: &Work<'_>, sink: &mut S, wrong: &mut Vec<u32>, invalid: &mut Invalid) {
         let source = &self.source[..self.rows.len() * self.stride];
-        encrypt(&self.cipher, work, self.length, source, &self.rows, sink, wrong, invalid);
+        sink.write_batch(&self.rows, self.length, self.stride, |target| {
+            self.cipher.apply(work.direction, source, target, &[], wrong);
+        });
+        for index in wrong.drain(..) {
+            refuse(self.rows[index as usize] as usize, sink, invalid);
+        }
         self.rows.clear();
     }
 }
@@ -45,29 +50,6 @@ fn copy_value(value: &[u8], slot: &mut [u8]) {
         slot[end - 8..end].copy_from_slice(tail);
     } else {
         slot[..value.len()].copy_from_slice(value);
-    }
-}
-
-#[inline]
-#[expect(clippy::too_many_arguments, reason = "one call site for direct runs and one for gathered batches")]
-fn encrypt<S: Sink>(
-    cipher: &AsciiFf1<'_, '_>,
-    work: &Work<'_>,
-    length: usize,
-    source: &[u8],
-    rows: &[u32],
-    sink: &mut S,
-    wrong: &mut Vec<u32>,
-    invalid: &mut Invalid,
-) {
-    wrong.clear();
-    sink.write_batch(rows, length, cipher.stride(), |target| {
-        cipher.apply(work.direction, source, target, &[], wrong);
-    });
-    for &index in wrong.iter() {
-        let row = rows[index as usize] as usize;
-        sink.clear(row);
-        invalid.mark(row, Reason::Character);
     }
 }
 
@@ -118,7 +100,6 @@ pub(super) fn run<C: Strings, S: Sink>(
     let tweak = characters.tweak.shared(false).unwrap_or_default();
     let mut batches = Batches { characters, work: *work, tweak, by_length: Vec::new() };
     let mut wrong = Vec::new();
-    let mut block_rows: Vec<u32> = Vec::with_capacity(BLOCK);
     for start in (0..rows).step_by(BLOCK) {
         let end = (start + BLOCK).min(rows);
         if end - start == BLOCK && !column.is_null(start) {
@@ -127,9 +108,12 @@ pub(super) fn run<C: Strings, S: Sink>(
                 && batch.stride == length
                 && let Some(source) = column.contiguous(start..end, length)
             {
-                block_rows.clear();
-                block_rows.extend(start as u32..end as u32);
-                encrypt(&batch.cipher, work, length, source, &block_rows, sink, &mut wrong, invalid);
+                sink.write_run(start..end, length, |target| {
+                    batch.cipher.apply(work.direction, source, target, &[], &mut wrong);
+                });
+                for index in wrong.drain(..) {
+                    refuse(start + index as usize, sink, invalid);
+                }
                 continue;
             }
         }
@@ -158,6 +142,13 @@ pub(super) fn run<C: Strings, S: Sink>(
         }
     }
     Ok(())
+}
+
+/// The kernel found a character outside the alphabet and wrote something else; not even that is kept.
+#[cold]
+fn refuse<S: Sink>(row: usize, sink: &mut S, invalid: &mut Invalid) {
+    sink.clear(row);
+    invalid.mark(row, Reason::Character);
 }
 
 /// Why a value of a wrong length doesn't fit: a foreign character is named before the length.
