@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import typer.main
@@ -127,33 +127,29 @@ def test_make_commands_are_targets():
     assert named <= targets
 
 
-def commands() -> list[list[str]]:
-    """Every command of the `tokenkit` command line, as its words."""
-
-    def leaves(command, words):
-        below = getattr(command, "commands", None)
-        if below is None:
-            return [words]
-        return [found for name, child in below.items() for found in leaves(child, [*words, name])]
-
-    return leaves(typer.main.get_command(app), ["tokenkit"])
+def leaves(command: Any, words: list[str]) -> list[tuple[list[str], Any]]:
+    """Every command below one, with its words."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        return [(words, command)]
+    return [found for name, child in below.items() for found in leaves(child, [*words, name])]
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_commands_are_documented(words):
+COMMANDS = leaves(typer.main.get_command(app), ["tokenkit"])
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[" ".join(w) for w, _ in COMMANDS])
+def test_commands_are_documented(words, command):
     """Every command, and each of its options, appears in docs/cli.md."""
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert " ".join(words) in page
-    command = typer.main.get_command(app)
-    for word in words[1:]:
-        command = command.commands[word]
     options = [o for p in command.params for o in p.opts if o.startswith("--") and o != "--help"]
     assert [option for option in options if f"`{option}" not in page] == []
 
 
 def test_documented_commands_exist():
     """Every `tokenkit ...` that a page shows in a console block is a command."""
-    known = {" ".join(words) for words in commands()}
+    known = {" ".join(words) for words, _ in COMMANDS}
     used = {
         line.strip()
         for block in BLOCKS

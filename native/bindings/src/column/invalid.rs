@@ -1,5 +1,6 @@
 //! Which values didn't fit, and why.
 
+use super::sink::Sink;
 use arrow_array::{ArrayRef, StringViewArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
@@ -70,7 +71,7 @@ impl Invalid {
 
     /// Marks a row; the first reason given for a row stays.
     #[cold]
-    pub fn mark(&mut self, row: usize, reason: Reason) {
+    fn mark(&mut self, row: usize, reason: Reason) {
         if self.reasons.is_empty() {
             self.reasons = vec![0; self.length];
         }
@@ -78,6 +79,13 @@ impl Invalid {
             self.reasons[row] = reason as u8;
             self.count += 1;
         }
+    }
+
+    /// Marks a row and empties it.
+    #[cold]
+    pub fn refuse<S: Sink>(&mut self, row: usize, reason: Reason, sink: &mut S) {
+        sink.clear(row);
+        self.mark(row, reason);
     }
 
     /// How many rows are marked.

@@ -20,7 +20,7 @@ struct Written {
     invalid: Invalid,
 }
 
-/// Zeroed views, to be filled part by part.
+/// Views, to be filled part by part.
 fn view_slice(views: &mut Bytes) -> &mut [u128] {
     let (_, words, _) = {
         // SAFETY: every bit pattern is a u128, and `Bytes` is aligned for it, so that the middle part is all of it.
@@ -35,7 +35,7 @@ where
     F: Fn(usize, usize, Option<&TweakColumn<'_>>, &mut ViewSink<'_>) -> Result<Invalid, Failure> + Sync,
 {
     let rows = array.len();
-    let mut views = Bytes::zeroed(rows * size_of::<u128>());
+    let mut views = Bytes::obtain(rows * size_of::<u128>());
     let ranges = threads::parts(rows, plan.threads);
     let slices = threads::split(view_slice(&mut views), ranges.iter().map(|range| range.len()));
     let parts: Vec<_> = ranges.into_iter().zip(slices).collect();
@@ -92,7 +92,7 @@ fn in_place<O: OffsetSizeTrait>(
 ) -> Turned {
     let all = array.value_offsets();
     let (first, last) = (all[0].as_usize(), all[array.len()].as_usize());
-    let mut values = Bytes::zeroed(last - first);
+    let mut values = Bytes::obtain(last - first);
     let ranges = threads::parts(array.len(), plan.threads);
     let sizes = ranges.iter().map(|range| all[range.end].as_usize() - all[range.start].as_usize());
     let slices = threads::split(values.as_mut_slice(), sizes);

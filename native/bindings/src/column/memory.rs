@@ -1,16 +1,26 @@
-//! Output buffers. A first touch of fresh memory costs more than the encryption of the token that goes there, unless
-//! the buffer is made of huge pages: large ones are mapped 2 MiB-aligned and advised so.
+//! Output buffers. A first touch of fresh memory costs as much as the encryption of the token that goes there, so large
+//! buffers are made of huge pages, which are kept for the next column when Arrow lets go of them.
+//!
+//! A buffer may therefore hold what an earlier column left there. Whoever writes one writes or clears every byte that
+//! gets into an array; see [`super::sink::Sink`].
 
 use arrow_buffer::Buffer;
+#[cfg(target_os = "linux")]
+use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 #[cfg(target_os = "linux")]
 const HUGE_PAGE: usize = 2 << 20;
 #[cfg(target_os = "linux")]
-const SMALLEST_MAPPING: usize = 4 << 20;
+const SMALLEST_MAPPING: usize = 1 << 20;
+/// The most memory that is kept while no column uses it.
+#[cfg(target_os = "linux")]
+const MOST_KEPT: usize = 128 << 20;
 
-/// Zeroed bytes of a fixed size that become an Arrow buffer.
+/// Bytes of a fixed size that become an Arrow buffer; initialised, but with anything.
 pub struct Bytes {
     start: NonNull<u8>,
     size: usize,
@@ -20,20 +30,20 @@ pub struct Bytes {
 enum Owner {
     Heap(Vec<u128>),
     #[cfg(target_os = "linux")]
-    Mapping(Mapping),
+    Pages(Lent),
 }
 
 // SAFETY: the memory is owned by `owner` alone and reachable through `&mut self` only, until it is handed to a Buffer.
 unsafe impl Send for Bytes {}
 
 impl Bytes {
-    /// Zeroed memory, aligned for any Arrow type.
-    pub fn zeroed(size: usize) -> Bytes {
+    /// Memory, aligned for any Arrow type.
+    pub fn obtain(size: usize) -> Bytes {
         #[cfg(target_os = "linux")]
         if size >= SMALLEST_MAPPING
-            && let Some(mapping) = Mapping::new(size)
+            && let Some(pages) = obtain_pages(size)
         {
-            return Bytes { start: mapping.aligned, size, owner: Owner::Mapping(mapping) };
+            return Bytes { start: pages.start, size, owner: Owner::Pages(Lent(Some(pages))) };
         }
         let mut words = vec![0_u128; size.div_ceil(16)];
         let start = NonNull::from(words.as_mut_slice()).cast();
@@ -42,7 +52,7 @@ impl Bytes {
 
     /// The bytes, to be written.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: `start` points at `size` initialised (zeroed) bytes that `owner` keeps, borrowed as long as self is.
+        // SAFETY: `start` points at `size` initialised bytes that `owner` keeps, borrowed as long as self is.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size) }
     }
 
@@ -53,31 +63,89 @@ impl Bytes {
             Owner::Heap(words) => Buffer::from_vec(words).slice_with_length(0, used),
             #[cfg(target_os = "linux")]
             // SAFETY: the mapping holds at least `used` bytes from `start` and lives until the buffer drops it.
-            Owner::Mapping(mapping) => unsafe { Buffer::from_custom_allocation(self.start, used, Arc::new(mapping)) },
+            Owner::Pages(lent) => unsafe { Buffer::from_custom_allocation(self.start, used, Arc::new(lent)) },
         }
     }
 }
 
 #[cfg(target_os = "linux")]
-struct Mapping {
+fn obtain_pages(size: usize) -> Option<Pages> {
+    let length = size.checked_next_multiple_of(HUGE_PAGE)?;
+    let kept = lock_kept().take(length);
+    kept.or_else(|| Pages::map(length))
+}
+
+/// Pages in use; they are kept for another column when the last user drops them.
+#[cfg(target_os = "linux")]
+struct Lent(Option<Pages>);
+
+#[cfg(target_os = "linux")]
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(pages) = self.0.take() {
+            lock_kept().keep(pages);
+        }
+    }
+}
+
+/// Pages that wait for the next column, the one that has waited longest first.
+#[cfg(target_os = "linux")]
+#[derive(Default)]
+struct Kept {
+    waiting: VecDeque<Pages>,
+    total: usize,
+}
+
+#[cfg(target_os = "linux")]
+impl Kept {
+    fn take(&mut self, length: usize) -> Option<Pages> {
+        let place = self.waiting.iter().rposition(|pages| pages.length == length)?;
+        self.total -= length;
+        self.waiting.remove(place)
+    }
+
+    fn keep(&mut self, pages: Pages) {
+        self.total += pages.length;
+        self.waiting.push_back(pages);
+        while self.total > MOST_KEPT
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            self.total -= oldest.length;
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+
+/// No panic can come between two changes that belong together, so a poisoned lock still guards a sound list.
+#[cfg(target_os = "linux")]
+fn lock_kept() -> MutexGuard<'static, Kept> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An anonymous mapping, aligned to huge pages; unmapped when it is dropped.
+#[cfg(target_os = "linux")]
+struct Pages {
     base: NonNull<u8>,
     mapped: usize,
-    aligned: NonNull<u8>,
+    start: NonNull<u8>,
+    length: usize,
 }
 
 // SAFETY: a mapping is plain memory without thread affinity; it is only unmapped, once, on drop.
 #[cfg(target_os = "linux")]
-unsafe impl Send for Mapping {}
+unsafe impl Send for Pages {}
 // SAFETY: as above; nothing is mutated through a shared reference.
 #[cfg(target_os = "linux")]
-unsafe impl Sync for Mapping {}
+unsafe impl Sync for Pages {}
 #[cfg(target_os = "linux")]
-impl std::panic::RefUnwindSafe for Mapping {}
+impl std::panic::RefUnwindSafe for Pages {}
 
 #[cfg(target_os = "linux")]
-impl Mapping {
-    fn new(size: usize) -> Option<Mapping> {
-        let mapped = size.checked_add(HUGE_PAGE)?;
+impl Pages {
+    fn map(length: usize) -> Option<Pages> {
+        let mapped = length.checked_add(HUGE_PAGE)?;
         // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no existing memory.
         let base = unsafe {
             libc::mmap(
@@ -95,15 +163,15 @@ impl Mapping {
         let base = NonNull::new(base.cast::<u8>())?;
         let skip = base.as_ptr().align_offset(HUGE_PAGE);
         // SAFETY: skip < HUGE_PAGE <= mapped, so the pointer stays inside the mapping.
-        let aligned = unsafe { base.add(skip.min(HUGE_PAGE)) };
+        let start = unsafe { base.add(skip.min(HUGE_PAGE)) };
         // SAFETY: advice on a range of our own mapping; a refusal only costs speed, so the result is ignored.
-        unsafe { libc::madvise(aligned.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
-        Some(Mapping { base, mapped, aligned })
+        unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_HUGEPAGE) };
+        Some(Pages { base, mapped, start, length })
     }
 }
 
 #[cfg(target_os = "linux")]
-impl Drop for Mapping {
+impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: base and mapped are what mmap returned and was asked for; nothing refers to the memory any more.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.mapped) };

@@ -71,6 +71,22 @@ pub struct Plan {
     pub threads: usize,
 }
 
+/// The key, kernel and direction of one call.
+struct Work<'k, K> {
+    key: &'k K,
+    kernel: Kernel,
+    direction: Direction,
+}
+
+// Not derived: that would ask the key to be copied too.
+impl<K> Clone for Work<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Work<'_, K> {}
+
 /// The field that an outcome holds the token in.
 pub const TOKEN_FIELD: &str = "token";
 /// The field that an outcome holds the reason code in.
@@ -217,11 +233,12 @@ impl Plan {
         let mut invalid = Invalid::new(rows);
         match (&self.method, self.key.as_ref()) {
             (Method::Characters(characters), Subkey::Ff1(key)) => {
-                let work = characters::Work { key, kernel: self.kernel, direction: self.direction };
+                let work = Work { key, kernel: self.kernel, direction: self.direction };
                 characters.run(&work, column, rows, tweaks, sink, &mut invalid)?;
             }
-            (Method::Sealed(sealed), Subkey::AesSiv(siv)) => {
-                sealed.run(siv, self.kernel, self.direction, column, rows, sink, &mut invalid);
+            (Method::Sealed(sealed), Subkey::AesSiv(key)) => {
+                let work = Work { key, kernel: self.kernel, direction: self.direction };
+                sealed.run(&work, column, rows, sink, &mut invalid);
             }
             _ => return Err(Failure::new(Code::NativeDefect, "the subkey is of another algorithm than the method")),
         }

@@ -1,13 +1,13 @@
 //! Sealed tokens: AES-SIV with one empty associated-data component, behind a version byte and the key version's id,
 //! spelled in base64url without padding.
 
+use super::Work;
 use super::invalid::{Invalid, Reason};
 use super::sink::Sink;
 use super::strings::Strings;
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tokenkit_algorithms::ff1::Direction;
-use tokenkit_algorithms::kernel::Kernel;
 use tokenkit_algorithms::siv::Siv;
 
 /// Decoding refuses padding and nonzero trailing bits, so that a token has one spelling.
@@ -42,9 +42,7 @@ impl Sealed {
     /// Turns every row of a column.
     pub fn run<C: Strings, S: Sink>(
         &self,
-        siv: &Siv,
-        kernel: Kernel,
-        direction: Direction,
+        work: &Work<'_, Siv>,
         column: &C,
         rows: usize,
         sink: &mut S,
@@ -52,23 +50,24 @@ impl Sealed {
     ) {
         let mut batch = Batch::default();
         for row in 0..rows {
-            if column.is_null(row) || column.bytes(row).is_empty() {
+            if column.is_empty(row) {
+                sink.clear(row);
                 continue;
             }
             let value = column.bytes(row);
-            match direction {
-                Direction::Encrypt if value.len() > self.max_length => invalid.mark(row, Reason::TooLong),
+            match work.direction {
+                Direction::Encrypt if value.len() > self.max_length => invalid.refuse(row, Reason::TooLong, sink),
                 Direction::Encrypt => batch.push(row, value),
                 Direction::Decrypt => match self.decode(value, &mut batch.bytes) {
                     Ok(()) => batch.close_row(row),
-                    Err(reason) => invalid.mark(row, reason),
+                    Err(reason) => invalid.refuse(row, reason, sink),
                 },
             }
             if batch.rows.len() == BATCH_ROWS || batch.bytes.len() >= BATCH_BYTES {
-                self.flush(siv, kernel, direction, &mut batch, sink, invalid);
+                self.flush(work, &mut batch, sink, invalid);
             }
         }
-        self.flush(siv, kernel, direction, &mut batch, sink, invalid);
+        self.flush(work, &mut batch, sink, invalid);
     }
 
     /// Appends what a token seals (synthetic IV and ciphertext).
@@ -92,22 +91,14 @@ impl Sealed {
         Ok(())
     }
 
-    fn flush<S: Sink>(
-        &self,
-        siv: &Siv,
-        kernel: Kernel,
-        direction: Direction,
-        batch: &mut Batch,
-        sink: &mut S,
-        invalid: &mut Invalid,
-    ) {
+    fn flush<S: Sink>(&self, work: &Work<'_, Siv>, batch: &mut Batch, sink: &mut S, invalid: &mut Invalid) {
         let Batch { bytes, ends, rows } = batch;
         let starts = std::iter::once(&0).chain(ends.iter());
         let values: Vec<&[u8]> = starts.zip(ends.iter()).map(|(&start, &end)| &bytes[start..end]).collect();
-        match direction {
+        match work.direction {
             Direction::Encrypt => {
                 let mut sealed = vec![0; bytes.len() + values.len() * SYNTHETIC_IV_BYTES];
-                siv.seal_batch(kernel, &[], &values, &mut sealed);
+                work.key.seal_batch(work.kernel, &[], &values, &mut sealed);
                 let mut rest = sealed.as_slice();
                 let (mut framed, mut token) = (Vec::new(), String::new());
                 for (value, &row) in values.iter().zip(rows.iter()) {
@@ -124,15 +115,15 @@ impl Sealed {
             Direction::Decrypt => {
                 let mut opened = vec![0; bytes.len() - values.len() * SYNTHETIC_IV_BYTES];
                 let mut authentic = vec![false; values.len()];
-                siv.open_batch(kernel, &[], &values, &mut opened, &mut authentic);
+                work.key.open_batch(work.kernel, &[], &values, &mut opened, &mut authentic);
                 let mut rest = opened.as_slice();
                 for ((value, &row), authentic) in values.iter().zip(rows.iter()).zip(authentic) {
                     let (this, others) = rest.split_at(value.len() - SYNTHETIC_IV_BYTES);
                     rest = others;
                     if !authentic {
-                        invalid.mark(row as usize, Reason::Integrity);
+                        invalid.refuse(row as usize, Reason::Integrity, sink);
                     } else if std::str::from_utf8(this).is_err() {
-                        invalid.mark(row as usize, Reason::Encoding);
+                        invalid.refuse(row as usize, Reason::Encoding, sink);
                     } else {
                         sink.write(row as usize, this);
                     }

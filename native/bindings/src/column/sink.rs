@@ -6,7 +6,8 @@ use arrow_array::OffsetSizeTrait;
 use arrow_buffer::Buffer;
 use std::ops::Range;
 
-/// Receives tokens by row; rows that nothing is written for hold the empty string.
+/// Receives tokens by row. Every row has to be written or cleared, since the memory below may hold what an earlier
+/// column left there.
 pub trait Sink {
     /// Writes one token.
     fn write(&mut self, row: usize, token: &[u8]);
@@ -18,7 +19,7 @@ pub trait Sink {
     /// Writes the tokens of consecutive rows that all have `length` bytes and stand one after the other.
     fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8]));
 
-    /// Empties a row, for a value that turned out not to fit.
+    /// Empties a row: one that is null or empty, or whose value doesn't fit.
     fn clear(&mut self, row: usize);
 }
 
@@ -102,9 +103,9 @@ pub struct ViewSink<'a> {
 }
 
 impl<'a> ViewSink<'a> {
-    /// `views` are zeroed, one for each row.
+    /// `views` has one for each row.
     pub fn new(views: &'a mut [u128]) -> Self {
-        ViewSink { views, full: Vec::new(), current: Bytes::zeroed(0), size: 0, used: 0, scratch: Scratch::default() }
+        ViewSink { views, full: Vec::new(), current: Bytes::obtain(0), size: 0, used: 0, scratch: Scratch::default() }
     }
 
     /// Makes room for `count` bytes in the current buffer; `each` bytes are expected for every row of the column.
@@ -119,7 +120,7 @@ impl<'a> ViewSink<'a> {
     fn grow(&mut self, count: usize, each: usize) {
         let expected = if self.size == 0 { self.views.len().saturating_mul(each) } else { self.size * 2 };
         let size = expected.clamp(FIRST_BUFFER, LARGEST_BUFFER).max(count);
-        let old = std::mem::replace(&mut self.current, Bytes::zeroed(size));
+        let old = std::mem::replace(&mut self.current, Bytes::obtain(size));
         if self.used > 0 {
             self.full.push(old.into_buffer(self.used));
         }

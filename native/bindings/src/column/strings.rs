@@ -12,6 +12,12 @@ pub trait Strings: Sync {
     /// Whether a row is null.
     fn is_null(&self, row: usize) -> bool;
 
+    /// Whether a row is null or the empty string, which stay what they are.
+    #[inline]
+    fn is_empty(&self, row: usize) -> bool {
+        self.is_null(row) || self.bytes(row).is_empty()
+    }
+
     /// If all rows of the range hold `length` bytes each, one after the other in memory: these bytes.
     fn contiguous(&self, rows: Range<usize>, length: usize) -> Option<&[u8]>;
 }

@@ -7,9 +7,9 @@ use super::registry::{Handle, KeyMaterial, VERSION_BYTES};
 use crate::failure::{Code, Failure};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
+use std::sync::Arc;
 use tokenkit_algorithms::aes::scrub_stack;
 use tokenkit_algorithms::derive::{expand, hmac_sha256};
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 12;

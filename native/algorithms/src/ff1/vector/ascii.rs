@@ -1,8 +1,9 @@
 //! From characters to characters: parse, ten rounds and print, a batch at a time.
 
 use std::arch::x86_64::{
-    _MM_HINT_ET0, _MM_HINT_T0, __m512i, _mm_prefetch, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_setr_epi64, _mm512_setzero_si512, _mm512_shuffle_i64x2,
-    _mm512_slli_epi64, _mm512_srli_epi64, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
+    __m512i, _MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch, _mm512_or_si512, _mm512_permutex2var_epi64, _mm512_setr_epi64,
+    _mm512_setzero_si512, _mm512_shuffle_i64x2, _mm512_slli_epi64, _mm512_srli_epi64, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi64,
 };
 
 use super::decimal::DecimalSlots;

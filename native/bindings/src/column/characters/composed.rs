@@ -2,11 +2,13 @@
 
 use super::notation::Notation;
 use super::tweak::{self, TweakColumn, TweakRule};
-use super::{Characters, Work, batch_rows};
+use super::{Characters, batch_rows};
+use crate::column::Work;
 use crate::column::invalid::{Invalid, Reason};
 use crate::column::sink::Sink;
 use crate::column::strings::Strings;
 use crate::failure::Failure;
+use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::check_digit::{luhn_sum, solve_luhn};
 use tokenkit_algorithms::ff1::Tweak;
 
@@ -36,7 +38,7 @@ struct RowBuffers<S> {
 struct Run<'k, 'a, N: Notation> {
     characters: &'a Characters,
     notation: &'k N,
-    work: Work<'k>,
+    work: Work<'k, AesKey>,
     tweaks: Option<&'a TweakColumn<'a>>,
     digit_tweak: bool,
     batches: Vec<Batch<'k, N>>,
@@ -48,7 +50,7 @@ struct Run<'k, 'a, N: Notation> {
 pub(super) fn run<N: Notation, C: Strings, S: Sink>(
     characters: &Characters,
     notation: &N,
-    work: &Work<'_>,
+    work: &Work<'_, AesKey>,
     column: &C,
     rows: usize,
     tweaks: Option<&TweakColumn<'_>>,
@@ -60,15 +62,13 @@ pub(super) fn run<N: Notation, C: Strings, S: Sink>(
         Run { characters, notation, work: *work, tweaks, digit_tweak, batches: Vec::new(), by_length: Vec::new() };
     let mut buffers = RowBuffers { symbols: Vec::new(), digits: Vec::new(), tweak: Vec::new(), text: Vec::new() };
     for row in 0..rows {
-        if column.is_null(row) {
+        if column.is_empty(row) {
+            sink.clear(row);
             continue;
         }
         let value = column.bytes(row);
-        if value.is_empty() {
-            continue;
-        }
         match run.prepare(row, value, &mut buffers) {
-            Err(reason) => invalid.mark(row, reason),
+            Err(reason) => invalid.refuse(row, reason, sink),
             Ok(()) => {
                 let index = run.batch(buffers.symbols.len(), buffers.tweak.len())?;
                 run.push(index, row, &buffers);

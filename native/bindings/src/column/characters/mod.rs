@@ -9,6 +9,7 @@ mod notation;
 mod plain;
 mod tweak;
 
+use super::Work;
 use super::invalid::Invalid;
 use super::sink::Sink;
 use super::strings::Strings;
@@ -17,7 +18,6 @@ use notation::{Ascii, Numerals};
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
 use tokenkit_algorithms::ff1::{Direction, DomainMinimum, ParameterError, Parameters};
-use tokenkit_algorithms::kernel::Kernel;
 
 pub use tweak::{TweakColumn, TweakRule};
 
@@ -181,7 +181,7 @@ impl Characters {
     /// Turns every row of a column.
     pub fn run<C: Strings, S: Sink>(
         &self,
-        work: &Work<'_>,
+        work: &Work<'_, AesKey>,
         column: &C,
         rows: usize,
         tweaks: Option<&TweakColumn<'_>>,
@@ -196,15 +196,4 @@ impl Characters {
             composed::run(self, &Numerals::new(self), work, column, rows, tweaks, sink, invalid)
         }
     }
-}
-
-/// The key, processor and direction of one call.
-#[derive(Clone, Copy)]
-pub struct Work<'k> {
-    /// The FF1 subkey.
-    pub key: &'k AesKey,
-    /// The kernel to use.
-    pub kernel: Kernel,
-    /// Tokenize or detokenize.
-    pub direction: Direction,
 }

@@ -1,8 +1,10 @@
 //! How a value's characters are read and written: as the bytes of a one-byte alphabet, or as numerals of any other.
 
-use super::{Characters, Work};
+use super::Characters;
+use crate::column::Work;
 use crate::column::invalid::Reason;
 use crate::failure::{Code, Failure};
+use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
 use tokenkit_algorithms::ff1::{AsciiFf1, Direction, Ff1, Parameters, Tweak};
 
@@ -33,7 +35,7 @@ pub trait Notation {
     /// FF1 for values of one length.
     fn cipher<'k>(
         &'k self,
-        work: &Work<'k>,
+        work: &Work<'k, AesKey>,
         parameters: Parameters,
         tweak: Tweak<'_>,
     ) -> Result<Self::Cipher<'k>, Failure>;
@@ -145,7 +147,7 @@ impl Notation for Ascii<'_> {
 
     fn cipher<'k>(
         &'k self,
-        work: &Work<'k>,
+        work: &Work<'k, AesKey>,
         parameters: Parameters,
         tweak: Tweak<'_>,
     ) -> Result<AsciiFf1<'k, 'k>, Failure> {
@@ -238,7 +240,7 @@ impl Notation for Numerals<'_> {
 
     fn cipher<'k>(
         &'k self,
-        work: &Work<'k>,
+        work: &Work<'k, AesKey>,
         parameters: Parameters,
         tweak: Tweak<'_>,
     ) -> Result<(Ff1<'k>, usize), Failure> {

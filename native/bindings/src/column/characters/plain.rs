@@ -1,10 +1,12 @@
 //! Values that are nothing but characters of a one-byte alphabet: whole batches go through the fused kernel.
 
-use super::{Characters, Work, batch_rows};
+use super::{Characters, batch_rows};
+use crate::column::Work;
 use crate::column::invalid::{Invalid, Reason};
 use crate::column::sink::Sink;
 use crate::column::strings::Strings;
 use crate::failure::{Code, Failure};
+use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::ff1::{AsciiFf1, Tweak};
 
 /// Rows looked at together for values that stand one after the other in memory.
@@ -28,13 +30,13 @@ impl Batch<'_, '_> {
         self.rows.push(row as u32);
     }
 
-    fn flush<S: Sink>(&mut self, work: &Work<'_>, sink: &mut S, wrong: &mut Vec<u32>, invalid: &mut Invalid) {
+    fn flush<S: Sink>(&mut self, work: &Work<'_, AesKey>, sink: &mut S, wrong: &mut Vec<u32>, invalid: &mut Invalid) {
         let source = &self.source[..self.rows.len() * self.stride];
         sink.write_batch(&self.rows, self.length, self.stride, |target| {
             self.cipher.apply(work.direction, source, target, &[], wrong);
         });
         for index in wrong.drain(..) {
-            refuse(self.rows[index as usize] as usize, sink, invalid);
+            invalid.refuse(self.rows[index as usize] as usize, Reason::Character, sink);
         }
         self.rows.clear();
     }
@@ -55,7 +57,7 @@ fn copy_value(value: &[u8], slot: &mut [u8]) {
 
 struct Batches<'k, 'a> {
     characters: &'a Characters,
-    work: Work<'k>,
+    work: Work<'k, AesKey>,
     tweak: &'a [u8],
     by_length: Vec<Option<Box<Batch<'k, 'a>>>>,
 }
@@ -91,7 +93,7 @@ impl<'k, 'a> Batches<'k, 'a> {
 
 pub(super) fn run<C: Strings, S: Sink>(
     characters: &Characters,
-    work: &Work<'_>,
+    work: &Work<'_, AesKey>,
     column: &C,
     rows: usize,
     sink: &mut S,
@@ -112,19 +114,17 @@ pub(super) fn run<C: Strings, S: Sink>(
                     batch.cipher.apply(work.direction, source, target, &[], &mut wrong);
                 });
                 for index in wrong.drain(..) {
-                    refuse(start + index as usize, sink, invalid);
+                    invalid.refuse(start + index as usize, Reason::Character, sink);
                 }
                 continue;
             }
         }
         for row in start..end {
-            if column.is_null(row) {
+            if column.is_empty(row) {
+                sink.clear(row);
                 continue;
             }
             let value = column.bytes(row);
-            if value.is_empty() {
-                continue;
-            }
             match batches.get(value.len())? {
                 Some(batch) => {
                     batch.push(row, value);
@@ -132,7 +132,7 @@ pub(super) fn run<C: Strings, S: Sink>(
                         batch.flush(work, sink, &mut wrong, invalid);
                     }
                 }
-                None => invalid.mark(row, length_reason(characters, value)),
+                None => invalid.refuse(row, length_reason(characters, value), sink),
             }
         }
     }
@@ -142,13 +142,6 @@ pub(super) fn run<C: Strings, S: Sink>(
         }
     }
     Ok(())
-}
-
-/// The kernel found a character outside the alphabet and wrote something else; not even that is kept.
-#[cold]
-fn refuse<S: Sink>(row: usize, sink: &mut S, invalid: &mut Invalid) {
-    sink.clear(row);
-    invalid.mark(row, Reason::Character);
 }
 
 /// Why a value of a wrong length doesn't fit: a foreign character is named before the length.

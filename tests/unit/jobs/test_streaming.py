@@ -1,0 +1,59 @@
+"""The query's thread: interrupts end it, progress is told, settings are put back."""
+
+import os
+import threading
+import time
+
+import polars as pl
+import pytest
+
+from tokenkit.jobs.progress import CancelledError, RowCounter, Silent
+from tokenkit.jobs.streaming import collect
+
+
+class Interrupting(Silent):
+    """Interrupts the job once it is under way."""
+
+    def advance(self, rows):
+        if rows:
+            raise KeyboardInterrupt
+
+
+def frame(counter: RowCounter, rows: int, pause: float = 0.0) -> pl.LazyFrame:
+    """Give a frame whose rows are counted, and whose morsels take some time."""
+
+    def slow(flags):
+        time.sleep(pause)
+        return flags
+
+    flag = pl.col("n").is_null().map_batches(slow, return_dtype=pl.Boolean, is_elementwise=True)
+    return pl.LazyFrame({"n": range(rows)}).select(counter.counted(flag).sum())
+
+
+def test_rows_are_counted_and_settings_put_back():
+    """The counter has seen every row; the environment is as it was."""
+    before = dict(os.environ)
+    counter = RowCounter()
+    results = collect([frame(counter, 100_000)], counter, Silent())
+    assert isinstance(results, list)
+    assert counter.rows == 100_000
+    assert dict(os.environ) == before
+
+
+def test_an_interrupt_ends_the_query():
+    """It arrives while the query runs, and the query's thread ends soon after."""
+    counter = RowCounter()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        collect([frame(counter, 5_000_000, pause=0.1)], counter, Interrupting())
+    assert time.monotonic() - begun < 8
+    assert not [thread for thread in threading.enumerate() if thread.name == "tokenkit-job"]
+
+
+def test_errors_are_given_back():
+    """What Polars raises is a result, so that nothing of it gets attached to our error."""
+    counter = RowCounter()
+    counter.cancel()
+    assert isinstance(collect([frame(counter, 10)], counter, Silent()), CancelledError)
+    missing = pl.LazyFrame({"a": [1]}).select("b")
+    assert isinstance(collect([missing], counter, Silent()), pl.exceptions.PolarsError)
