@@ -163,6 +163,18 @@ def test_an_output_is_replaced_only_when_asked():
     assert run(*command, "--force").exit_code == 0
 
 
+def test_a_long_job_shows_its_progress(monkeypatch, capsys):
+    """The bar counts rows, and says when their number is an estimate."""
+    monkeypatch.setattr("tokenkit.cli.jobs._PATIENCE", 0.0)
+    write_customers("a.csv", 100, dirty=0)
+    done = run("tokenize", "a.csv", "-o", "b.csv", "-p", "policy.yaml")
+    assert done.exit_code == 0, done.output
+    assert "Tokenizing" in done.stderr
+    assert "of about" in done.stderr
+    done = run("tokenize", "a.csv", "-o", "c.csv", "-p", "policy.yaml", "--quiet")
+    assert done.output == ""
+
+
 def test_usage_errors_are_2():
     """A missing option, or one that isn't there."""
     assert run("tokenize", "a.csv").exit_code == 2

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -31,7 +32,7 @@ def digits(least: int, most: int) -> st.SearchStrategy[str]:
     return st.text("0123456789", min_size=least, max_size=most)
 
 
-SCHEMES = {
+SCHEMES: dict[str, tuple[st.SearchStrategy[str], dict[str, Any]]] = {
     "digits": (digits(9, 40), {"min_length": 9}),
     "alphanumeric": (st.text("0123456789ABCXYZabcxyz", min_size=8, max_size=50), {"min_length": 8}),
     "custom": (

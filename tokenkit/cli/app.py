@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokenkit.cli import keys
+from tokenkit.cli import jobs, keys, schemes
 from tokenkit.errors import TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (keys,)
+_GROUPS = (jobs, keys, schemes)
 
 
 class TokenkitGroup(TyperGroup):

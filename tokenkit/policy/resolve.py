@@ -65,7 +65,10 @@ def _missing_hint(name: str, columns: list[str]) -> str:
     if set(name) & set("*?"):
         return "this release does not have patterns of column names yet: name each column"
     close = get_close_matches(name, columns, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"its columns are {', '.join(columns)}"
+    if close:
+        return f'did you mean "{close[0]}"?'
+    # They aren't listed: in a file without a header, the names of the columns are values.
+    return f"the input has {len(columns)} other columns; check its header and the policy's names"
 
 
 def _unlisted_hint(name: str, policy: Policy) -> str:

@@ -160,15 +160,17 @@ def test_null_makes_nulls_and_counts_them(job, write, tmp_path):
 
 
 def test_what_is_no_token_refuses_detokenizing(job, write, tmp_path):
-    """A sealed token that was changed is found out and counted."""
+    """A sealed token that was changed is found out, even if invalid values were to be null."""
     write("a.csv", "note\nhello\nworld\n")
-    job("tokenize", "a.csv", "b.csv", {"note": {"scheme": "text", "key": "people"}})
+    columns = {"note": {"scheme": "text", "key": "people", "on_invalid": "null"}}
+    job("tokenize", "a.csv", "b.csv", columns)
     lines = (tmp_path / "b.csv").read_text().splitlines()
     lines[1] = lines[1][:-3] + ("AAA" if lines[1][-3:] != "AAA" else "BBB")
     (tmp_path / "b.csv").write_text("\n".join(lines) + "\n")
     with pytest.raises(InvalidValues, match="are no tokens of their key") as caught:
         job("detokenize", "b.csv", "c.csv")
     assert caught.value.count == 1
+    assert job("detokenize", "b.csv", "c.csv", columns).columns["note"].invalid_count == 1
 
 
 def test_paths_are_checked_first(job, write, tmp_path):

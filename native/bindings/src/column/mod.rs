@@ -72,10 +72,13 @@ pub struct Plan {
 }
 
 /// The key, kernel and direction of one call.
-struct Work<'k, K> {
-    key: &'k K,
-    kernel: Kernel,
-    direction: Direction,
+pub struct Work<'k, K> {
+    /// The subkey.
+    pub key: &'k K,
+    /// The kernel to use.
+    pub kernel: Kernel,
+    /// Tokenize or detokenize.
+    pub direction: Direction,
 }
 
 // Not derived: that would ask the key to be copied too.
