@@ -2,6 +2,8 @@
 
 from typing import Protocol, final
 
+REASONS: tuple[str, ...]
+
 class SupportsArrowArray(Protocol):
     """Any object that gives an Arrow array through the PyCapsule interface."""
 

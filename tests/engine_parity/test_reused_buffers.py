@@ -32,7 +32,9 @@ def test_nothing_of_an_earlier_column(layout: pa.DataType, scheme: str) -> None:
             assert returned.equals(canaries)
             del returned
             values = [None, "", "x" * 28, "１" * 28, "αβγδεζηθ"] * (ROWS // 5)
-            later = transform_array(pa.array(values, layout), call(scheme, "tokenize", **parameters))
+            later = transform_array(
+                pa.array(values, layout), call(scheme, "tokenize", **parameters)
+            )
             later.validate(full=True)
             for buffer in later.buffers():
                 assert buffer is None or CANARY.encode() not in buffer.to_pybytes()

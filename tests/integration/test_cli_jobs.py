@@ -163,9 +163,10 @@ def test_an_output_is_replaced_only_when_asked():
     assert run(*command, "--force").exit_code == 0
 
 
-def test_a_long_job_shows_its_progress(monkeypatch, capsys):
-    """The bar counts rows, and says when their number is an estimate."""
+def test_a_long_job_shows_its_progress(monkeypatch):
+    """On a terminal, a bar counts rows, and says when their number is an estimate."""
     monkeypatch.setattr("tokenkit.cli.jobs._PATIENCE", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     write_customers("a.csv", 100, dirty=0)
     done = run("tokenize", "a.csv", "-o", "b.csv", "-p", "policy.yaml")
     assert done.exit_code == 0, done.output
@@ -173,6 +174,9 @@ def test_a_long_job_shows_its_progress(monkeypatch, capsys):
     assert "of about" in done.stderr
     done = run("tokenize", "a.csv", "-o", "c.csv", "-p", "policy.yaml", "--quiet")
     assert done.output == ""
+    monkeypatch.delenv("FORCE_COLOR")
+    done = run("tokenize", "a.csv", "-o", "d.csv", "-p", "policy.yaml")
+    assert done.stderr == ""
 
 
 def test_usage_errors_are_2():

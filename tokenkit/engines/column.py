@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from tokenkit import _native
 from tokenkit.errors import KeyVersionUnknown
 from tokenkit.keys import Key, Keyring, KeyVersion, current_keyring
 from tokenkit.policy.rule import ColumnRule
@@ -11,6 +12,8 @@ from tokenkit.policy.rule import ColumnRule
 Operation: TypeAlias = Literal["tokenize", "detokenize"]
 Output: TypeAlias = Literal["token", "outcome"]
 """Tokens in the type of the values, or a struct of token and reason that never fails on data."""
+REASONS: tuple[str, ...] = _native.REASONS
+"""The reason codes: why a value doesn't fit its scheme."""
 VersionChoice: TypeAlias = int | Literal["primary"]
 """A key version: its number, or ``"primary"``."""
 
@@ -65,6 +68,7 @@ def choose_version(
     rule: ColumnRule,
     operation: Operation,
     *,
+    key: str | Key | None = None,
     keyring: Keyring | None = None,
     version: VersionChoice | None = None,
 ) -> KeyVersion:
@@ -76,6 +80,8 @@ def choose_version(
         The column's rule, which names the key.
     operation
         New tokens are made with the primary version; old ones may be of any.
+    key
+        The key itself, where the caller has it; a name says no more than the rule does.
     keyring
         Where the key is; by default the current keyring.
     version
@@ -89,8 +95,8 @@ def choose_version(
     KeyringError
         If there is no keyring, key or enabled version of that name.
     """
-    ring = current_keyring() if keyring is None else keyring
-    key = ring[rule.key]
+    if not isinstance(key, Key):
+        key = (current_keyring() if keyring is None else keyring)[rule.key]
     if version is None and operation == "detokenize" and len(key.versions) > 1:
         raise KeyVersionUnknown(
             f'key "{key.name}" has had {len(key.versions)} versions, and nothing says which one '

@@ -117,7 +117,7 @@ def detokenize(data: Any, policy: Any, **options: Any) -> Any:
     >>> import polars as pl, tokenkit as tk
     >>> from tokenkit.hazmat import keyring_from_bytes
     >>> ring = keyring_from_bytes({"people": bytes(range(32))})
-    >>> tokens = tk.tokenize(pl.Series(["078-05-1120"]), "us-ssn", key="people", keyring=ring)
+    >>> tokens = tk.tokenize(pl.Series(["078-05-1120"]), "us-ssn", key=ring["people"])
     >>> tk.detokenize(tokens, "us-ssn", key="people", keyring=ring).to_list()
     ['078-05-1120']
     """
@@ -181,6 +181,10 @@ def _column_call(scheme: Any, operation: Operation, options: dict[str, Any]) -> 
     chosen: SchemeOptions = given  # type: ignore[assignment]  # read_rule checks the names
     rule = read_rule(scheme, given.pop("on_invalid", "error"), chosen)
     version = choose_version(
-        rule, operation, keyring=given.get("keyring"), version=given.get("version")
+        rule,
+        operation,
+        key=given["key"],
+        keyring=given.get("keyring"),
+        version=given.get("version"),
     )
     return ColumnCall(rule=rule, version=version, operation=operation)

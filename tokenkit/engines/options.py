@@ -16,7 +16,7 @@ class SchemeOptions(TypedDict, total=False):
     Attributes
     ----------
     key
-        The key: its name in the keyring, or ``keyring["name"]``.
+        The key: its name in the keyring, or the key itself, ``keyring["name"]``.
     domain
         Separates or joins columns under one key; default: the scheme's name.
     keyring

@@ -70,7 +70,7 @@ def test_expressions_and_plans(secret: bytes, ring: tk.Keyring) -> None:
     for expression in (
         tk.expr.tokenize("card", "credit-card", key="payments", keyring=ring),
         tk.expr.try_detokenize("note", "text", key="payments", keyring=ring),
-        pl.col("card").tk.tokenize("digits", key=ring["payments"], keyring=ring),  # type: ignore[attr-defined]
+        pl.col("card").tk.tokenize("digits", key=ring["payments"]),  # type: ignore[attr-defined]
     ):
         lazy = FRAME.lazy().select(expression)
         assert_hidden(

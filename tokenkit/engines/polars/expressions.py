@@ -127,7 +127,7 @@ def detokenize(
     >>> from tokenkit.hazmat import keyring_from_bytes
     >>> ring = keyring_from_bytes({"people": bytes(range(32))})
     >>> df = pl.DataFrame({"id": ["0042719365"]})
-    >>> tokens = df.select(tk.expr.tokenize("id", "digits", key=ring["people"], keyring=ring))
+    >>> tokens = df.select(tk.expr.tokenize("id", "digits", key=ring["people"]))
     >>> tokens.select(tk.expr.detokenize("id", "digits", key="people", keyring=ring)).item()
     '0042719365'
     """
@@ -213,7 +213,11 @@ def _expression(
     call = ColumnCall(
         rule=rule,
         version=choose_version(
-            rule, operation, keyring=options.get("keyring"), version=options.get("version")
+            rule,
+            operation,
+            key=options["key"],
+            keyring=options.get("keyring"),
+            version=options.get("version"),
         ),
         operation=operation,
         output=output,

@@ -29,7 +29,8 @@ pub enum Reason {
     Tweak,
 }
 
-const REASONS: [Reason; 8] = [
+/// Every reason there is.
+pub const REASONS: [Reason; 8] = [
     Reason::TooShort,
     Reason::TooLong,
     Reason::Character,

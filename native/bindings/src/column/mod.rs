@@ -14,6 +14,7 @@ mod strings;
 pub mod threads;
 
 pub use characters::{Characters, CheckDigit, Shape, TweakColumn, TweakRule};
+pub use invalid::REASONS;
 pub use sealed::Sealed;
 
 use crate::failure::{Code, Failure};

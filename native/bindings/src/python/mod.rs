@@ -6,7 +6,9 @@ mod hazmat;
 mod keyring;
 mod transform;
 
+use crate::column::REASONS;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 #[pymodule]
 mod _native {
@@ -21,7 +23,8 @@ mod _native {
     use super::*;
 
     #[pymodule_init]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("REASONS", PyTuple::new(module.py(), REASONS.map(|reason| reason.code()))?)?;
         super::transform::read_environment()
     }
 }

@@ -1,0 +1,1 @@
+"""What tokenization costs, beside the peers and the processor's own limit, in one run."""

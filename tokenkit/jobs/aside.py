@@ -1,0 +1,186 @@
+"""Files written aside: under a temporary name in the target's folder, renamed when complete.
+
+The temporary file has mode 0600, is flushed to the disk before it gets its name, and the folder
+after it; whatever goes wrong before that, interrupts included, removes it. Complete, it gets the
+permissions of the file that it replaces, or those that the process gives to new files.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from tokenkit.errors import JobError, OutputExists
+
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
+
+
+class AsideFile:
+    """A file that gets its name only when it's complete.
+
+    A context manager: what hasn't been published by its end is removed.
+
+    Parameters
+    ----------
+    target
+        Where the file is to be.
+
+    Raises
+    ------
+    JobError
+        If the system refuses to make it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with AsideFile(Path(folder, "a.txt")) as file:
+    ...         with file.writer() as writer:
+    ...             _ = writer.write(b"complete")
+    ...         _ = file.flush()
+    ...         file.publish(replace=False)
+    ...     Path(folder, "a.txt").read_text()
+    'complete'
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        with refusing(target):
+            self._descriptor = os.open(self.path, flags, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def writer(self) -> BinaryIO:
+        """Give a file to write to, which its user closes.
+
+        It's another descriptor of the same file: a query that goes on after the job was given up
+        can't make the temporary name again.
+        """
+        return os.fdopen(os.dup(self._descriptor), "wb")
+
+    def flush(self) -> int:
+        """Flush the file to the disk; gives its size in bytes."""
+        with refusing(self.target):
+            os.fsync(self._descriptor)
+            return os.fstat(self._descriptor).st_size
+
+    def publish(self, *, replace: bool) -> None:
+        """Give the file its name, and flush the folder.
+
+        Raises
+        ------
+        OutputExists
+            If a file of that name is there and isn't to be replaced.
+        JobError
+            If the system refuses.
+        """
+        try:
+            with refusing(self.target):
+                os.fchmod(self._descriptor, _mode(self.target))
+                if replace:
+                    self.path.replace(self.target)
+                else:
+                    _claim(self.path, self.target)
+                flush_folder(self.target.parent)
+        except FileExistsError:
+            exists = True
+        else:
+            exists = False
+        if exists:
+            raise already_there(self.target)
+
+
+class refusing:  # noqa: N801 - used like a function, as contextlib's own are
+    """Turn the system's refusals into a :class:`~tokenkit.errors.JobError` that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(exc, OSError) or isinstance(exc, JobError | FileExistsError):
+            return
+        error = refused(self._path, exc.errno)
+        try:
+            raise error from None
+        finally:
+            error.__context__ = None
+
+
+def refused(path: Path, number: int | None) -> JobError:
+    """Say what the system refuses, by its error number."""
+    match number:
+        case errno.ENOSPC | errno.EDQUOT:
+            problem, hint = "no space is left on the disk", "free some space, or write elsewhere"
+        case errno.ENOENT | errno.ENOTDIR:
+            problem, hint = "there is no such folder", "make the folder first"
+        case _:
+            problem = f"the system refuses: {os.strerror(number) if number else 'unknown error'}"
+            hint = "check the permissions of the file and of its folder"
+    return JobError(problem, file=str(path), hint=hint)
+
+
+def already_there(path: Path) -> OutputExists:
+    """Say that a file is in the way of an output."""
+    return OutputExists(
+        "the output is already there", file=str(path), hint="choose another name, or add --force"
+    )
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder to the disk, so that renames in it last."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _mode(target: Path) -> int:
+    """Give the permissions that a file has when it's complete: the old one's, or the usual ones."""
+    try:
+        return target.stat().st_mode & 0o777
+    except FileNotFoundError:
+        # It can't be read without being set; meanwhile, other threads' files are private.
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    try:
+        # Unlike a rename, a link never replaces what is there.
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError from None
+        temporary.replace(target)

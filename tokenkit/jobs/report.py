@@ -1,0 +1,152 @@
+"""What a job did, in numbers."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tokenkit.errors import InvalidValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnReport:
+    """What became of the values of one column.
+
+    Attributes
+    ----------
+    scheme
+        The scheme's name.
+    done
+        How many values were tokenized (or detokenized).
+    null, empty
+        How many were null and stayed so, or were the empty string and stayed so.
+    invalid
+        How many didn't fit, by reason code.
+    """
+
+    scheme: str
+    done: int
+    null: int
+    empty: int
+    invalid: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def invalid_count(self) -> int:
+        """How many values didn't fit, for whatever reason."""
+        return sum(self.invalid.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a job did.
+
+    Attributes
+    ----------
+    operation
+        ``tokenize`` or ``detokenize``.
+    source, target
+        The paths of the files.
+    rows_read, rows_written
+        Rows of the input and of the output; nothing is written when values don't fit and the policy
+        says that this is an error.
+    columns
+        For each tokenized column what became of its values.
+    kept, dropped
+        The columns that stayed as they were, and those that were left out.
+    seconds
+        From start to end.
+    bytes_read, bytes_written
+        Sizes of the input and output files.
+
+    Examples
+    --------
+    >>> column = ColumnReport(scheme="digits", done=3, null=1, empty=0)
+    >>> report = Report(operation="tokenize", source="a.csv", target="b.csv", rows_read=4,
+    ...     rows_written=4, columns={"id": column}, kept=("note",), dropped=(), seconds=2.0,
+    ...     bytes_read=40, bytes_written=40)
+    >>> report.rows_per_second, report.to_json()["columns"]["id"]["done"]
+    (2.0, 3)
+    """
+
+    operation: str
+    source: str
+    target: str
+    rows_read: int
+    rows_written: int
+    columns: Mapping[str, ColumnReport]
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    seconds: float
+    bytes_read: int
+    bytes_written: int
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows read, divided by the time."""
+        return self.rows_read / self.seconds if self.seconds else 0.0
+
+    @property
+    def invalid_count(self) -> int:
+        """How many values didn't fit, in all columns."""
+        return sum(column.invalid_count for column in self.columns.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as plain values, for JSON."""
+        return {**asdict(self), "rows_per_second": round(self.rows_per_second, 1)}
+
+
+class JobRefused(InvalidValues):
+    """Values that don't fit, in a job whose policy says that this is an error.
+
+    The output was deleted.
+
+    Parameters
+    ----------
+    message, column, reason, count, hint
+        As for :class:`~tokenkit.errors.TokenkitError`.
+    report
+        What the job found, column by column.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        column: str | None = None,
+        reason: str | None = None,
+        count: int | None = None,
+        hint: str | None = None,
+        report: Report | None = None,
+    ) -> None:
+        super().__init__(message, column=column, reason=reason, count=count, hint=hint)
+        self.report = report
+
+
+def refusal(report: Report, columns: Mapping[str, ColumnReport]) -> JobRefused:
+    """Say which columns have values that don't fit, how many and why.
+
+    Parameters
+    ----------
+    report
+        The report of the whole job.
+    columns
+        The columns whose values must fit and don't.
+    """
+    worst = max(columns, key=lambda name: columns[name].invalid_count)
+    reasons = columns[worst].invalid
+    found = "; ".join(f'"{name}" {_listed(column)}' for name, column in columns.items())
+    what = (
+        "do not fit" if report.operation == "tokenize" else "are no tokens of their key and scheme"
+    )
+    return JobRefused(
+        f"values that {what}, in {report.rows_read:,} rows: {found}; nothing was written",
+        column=worst,
+        reason=max(reasons, key=lambda reason: reasons[reason]),
+        count=sum(column.invalid_count for column in columns.values()),
+        hint="correct the input, or say on_invalid: null in the policy to make them null",
+        report=report,
+    )
+
+
+def _listed(column: ColumnReport) -> str:
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in column.invalid.items())
+    return f"{column.invalid_count:,} ({reasons})"
