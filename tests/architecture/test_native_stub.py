@@ -24,6 +24,11 @@ def members(node: ast.ClassDef) -> dict[str, ast.FunctionDef]:
 
 FUNCTIONS = {node.name: node for node in TREE.body if isinstance(node, ast.FunctionDef)}
 CLASSES = {n.name: n for n in TREE.body if isinstance(n, ast.ClassDef) and not is_protocol(n)}
+CONSTANTS = {
+    node.target.id
+    for node in TREE.body
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+}
 METHODS = [(name, method) for name, node in CLASSES.items() for method in members(node)]
 
 
@@ -54,7 +59,7 @@ def is_property(node: ast.FunctionDef) -> bool:
 def test_the_stub_names_every_export():
     """Every public name of the built module is in the stub, and every name of the stub is built."""
     exported = {name for name in dir(_native) if not name.startswith("_")}
-    assert exported == set(FUNCTIONS) | set(CLASSES)
+    assert exported == set(FUNCTIONS) | set(CLASSES) | CONSTANTS
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Output buffers are reused; nothing that an earlier column left in one gets out with a later one."""
+"""Output buffers are reused; nothing that an earlier column left gets out with a later one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_nothing_of_an_earlier_column(layout: pa.DataType, scheme: str) -> None:
     with keyring_from_bytes({"test": bytes(range(32))}) as ring:
 
         def call(name: str, operation: Operation, **options: object) -> ColumnCall:
-            rule = ColumnRule.build(name, key="test", on_invalid="null", **options)  # type: ignore[arg-type]
+            rule = ColumnRule.build(name, key="test", on_invalid="null", **options)
             return ColumnCall(rule=rule, version=ring["test"].primary, operation=operation)
 
         canaries = pa.array([CANARY * 4] * ROWS, layout)

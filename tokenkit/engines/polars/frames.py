@@ -1,5 +1,6 @@
 """Polars frames by policy."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import polars as pl
@@ -14,10 +15,17 @@ from tokenkit.policy import PolicySource
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
-def select(frame: pl.LazyFrame, plan: FramePlan) -> pl.LazyFrame:
-    """Run each column's call; columns that the plan leaves out are dropped."""
+def select(frame: pl.LazyFrame, columns: Sequence[str], plan: FramePlan) -> pl.LazyFrame:
+    """Run each column's call; columns that the plan leaves out are dropped.
+
+    Columns are taken by position: Polars reads a name such as ``^ssn$`` as a pattern, which would
+    bring back a column that the policy drops.
+    """
+    positions = {name: position for position, name in enumerate(columns)}
     return frame.select(
-        pl.col(name) if call is None else column_expression(pl.col(name), call)
+        pl.nth(positions[name])
+        if call is None
+        else column_expression(pl.nth(positions[name]), call)
         for name, call in plan.items()
     )
 
@@ -35,6 +43,6 @@ def transform(
         columns = frame.collect_schema().names()
     plan = plan_frame(policy, columns, operation, keyring=keyring, versions=versions)
     if isinstance(frame, pl.LazyFrame):
-        return select(frame, plan)
+        return select(frame, columns, plan)
     with translated():
-        return select(frame.lazy(), plan).collect(engine="in-memory")
+        return select(frame.lazy(), columns, plan).collect(engine="in-memory")
