@@ -32,8 +32,8 @@ def resolve(
     Raises
     ------
     PolicyError
-        If the input lacks a column that the policy names, or has one that the policy doesn't name
-        while ``unlisted`` is ``error``.
+        If the input lacks a column that the policy names, has one that the policy doesn't name
+        while ``unlisted`` is ``error``, or has two of one name.
 
     Examples
     --------
@@ -42,6 +42,13 @@ def resolve(
     {'id': 'keep', 'note': 'drop'}
     """
     names = list(columns)
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise PolicyError(
+            f'the input has more than one column "{doubled}"',
+            column=doubled,
+            hint="rename the columns: a policy can't tell them apart",
+        )
     for name, fate in policy.columns.items():
         if name not in names and not (operation == "detokenize" and fate == "drop"):
             raise PolicyError(

@@ -154,6 +154,15 @@ def test_versions(ring: tk.Keyring) -> None:
         tk.detokenize(new, policy, keyring=ring, versions={"other": 1})
 
 
+def test_two_columns_of_one_name(ring: tk.Keyring) -> None:
+    """A table with two columns of one name is refused, whatever the policy says of the rest."""
+    table = pa.table([["219-09-9999"], ["219-09-9999"]], names=["ssn", "ssn"])
+    policy = {"columns": {"ssn": {"scheme": "us-ssn", "key": "people"}}, "unlisted": "keep"}
+    for data in (table, table.to_batches()[0], table.to_reader()):
+        with pytest.raises(tk.errors.PolicyError):
+            tk.tokenize(data, policy, keyring=ring)
+
+
 def test_other_data_is_refused(ring: tk.Keyring) -> None:
     """What is neither Polars nor pyarrow is refused with a hint."""
     for data in ({"id": ["1"]}, ["1"], "1", None, pa.schema([])):
