@@ -8,22 +8,31 @@
 /// only puts the ten digits into another order.
 const HALVED: [u8; 10] = [0, 5, 1, 6, 2, 7, 3, 8, 4, 9];
 
-/// Digits that are summed together; no card number has more.
-const BLOCK: usize = 32;
-
 /// The Luhn sum of the digits (each 0 to 9), modulo 10.
 pub fn luhn_sum(digits: &[u8]) -> u8 {
-    let sum: u32 = digits.rchunks(BLOCK).map(block_sum).sum();
+    let mut words = digits.rchunks_exact(8);
+    let mut sum = 0;
+    for word in &mut words {
+        sum += word_sum(word.iter().rfold(0, |word, &digit| word << 8 | u64::from(digit)));
+    }
+    // Zeros in front change nothing.
+    let head = words.remainder();
+    let aligned = head.iter().rfold(0, |word, &digit| word << 8 | u64::from(digit));
+    sum += word_sum(aligned.checked_shl(64 - 8 * head.len() as u32).unwrap_or(0));
     (sum % 10) as u8
 }
 
-/// The sum of at most [`BLOCK`] digits. Zeros in front change nothing, so that the loop has a fixed length and is
-/// vectorised.
+/// The sum of eight digits, one a byte, the first in the lowest: every other one from the last but one is doubled.
 #[inline]
-fn block_sum(digits: &[u8]) -> u32 {
-    let mut padded = [0; BLOCK];
-    padded[BLOCK - digits.len()..].copy_from_slice(digits);
-    padded.as_chunks::<2>().0.iter().map(|&[before, last]| u32::from(doubled(before).wrapping_add(last))).sum()
+fn word_sum(word: u64) -> u64 {
+    const BEFORE: u64 = 0x00FF_00FF_00FF_00FF;
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let before = word & BEFORE;
+    // A byte of 5 or more reaches 0x80 with 0x7B added: twice that digit has two digits, whose sum is 9 less.
+    let carries = ((before + 0x7B * EACH) >> 7) & EACH & BEFORE;
+    let doubled = 2 * before - 9 * carries;
+    // No byte exceeds 9, so that the product's highest byte is the sum of all eight.
+    (doubled + (word & !BEFORE)).wrapping_mul(EACH) >> 56
 }
 
 /// Sets `digits[position]` so that the Luhn sum of the digits becomes `residue` (0 to 9); what
@@ -37,11 +46,4 @@ pub fn solve_luhn(digits: &mut [u8], position: usize, residue: u8) {
     let missing = (10 + residue % 10 - luhn_sum(digits)) % 10;
     let from_the_right = digits.len() - 1 - position;
     digits[position] = if from_the_right % 2 == 1 { HALVED[usize::from(missing)] } else { missing };
-}
-
-/// Twice the digit, or the sum of that number's two digits.
-#[inline]
-fn doubled(digit: u8) -> u8 {
-    let twice = digit.wrapping_mul(2);
-    if twice > 9 { twice.wrapping_sub(9) } else { twice }
 }

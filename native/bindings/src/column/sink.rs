@@ -16,8 +16,8 @@ pub trait Sink {
     /// slice that it is given.
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8]));
 
-    /// Writes the tokens of consecutive rows that all have `length` bytes and stand one after the other.
-    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8]));
+    /// The same for consecutive rows, in whose values tokens of `length` bytes belong.
+    fn write_run(&mut self, rows: Range<usize>, length: usize, stride: usize, produce: impl FnOnce(&mut [u8]));
 
     /// Empties a row: one that is null or empty, or whose value doesn't fit.
     fn clear(&mut self, row: usize);
@@ -64,11 +64,6 @@ impl<O: OffsetSizeTrait> Sink for InPlace<'_, O> {
 
     #[inline]
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8])) {
-        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return };
-        // Rows ascend, so that these are all between the first and the last, and each has `length` bytes.
-        if length == stride && last as usize - first as usize + 1 == rows.len() {
-            return self.write_run(first as usize..last as usize + 1, length, produce);
-        }
         let mut scratch = std::mem::take(&mut self.scratch);
         for (token, &row) in scratch.produce(rows.len() * stride, produce).chunks_exact(stride).zip(rows) {
             self.write(row as usize, &token[..length]);
@@ -77,9 +72,16 @@ impl<O: OffsetSizeTrait> Sink for InPlace<'_, O> {
     }
 
     #[inline]
-    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8])) {
+    fn write_run(&mut self, rows: Range<usize>, length: usize, stride: usize, produce: impl FnOnce(&mut [u8])) {
         let start = self.place(rows.start).start;
-        produce(&mut self.values[start..start + rows.len() * length]);
+        let target = &mut self.values[start..start + rows.len() * length];
+        if length == stride {
+            return produce(target);
+        }
+        let tokens = self.scratch.produce(rows.len() * stride, produce).chunks_exact(stride);
+        for (token, place) in tokens.zip(target.chunks_exact_mut(length)) {
+            place.copy_from_slice(&token[..length]);
+        }
     }
 
     fn clear(&mut self, row: usize) {
@@ -166,36 +168,46 @@ impl Sink for ViewSink<'_> {
 
     #[inline]
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8])) {
-        if length == stride && length > INLINE_BYTES {
-            let size = rows.len() * stride;
-            self.reserve(size, length);
-            let start = self.used;
-            produce(&mut self.current.as_mut_slice()[start..start + size]);
-            self.used += size;
-            let high = (self.full.len() as u128) << 64 | length as u128;
-            let tokens = &self.current.as_mut_slice()[start..start + size];
-            for (index, (token, &row)) in tokens.chunks_exact(stride).zip(rows).enumerate() {
-                let prefix = u32::from_le_bytes([token[0], token[1], token[2], token[3]]);
-                self.views[row as usize] = high | (prefix as u128) << 32 | ((start + index * stride) as u128) << 96;
-            }
-            return;
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for (token, &row) in scratch.produce(rows.len() * stride, produce).chunks_exact(stride).zip(rows) {
-            self.write(row as usize, &token[..length]);
-        }
-        self.scratch = scratch;
+        self.write_rows(rows.iter().map(|&row| row as usize), length, stride, produce);
     }
 
-    fn write_run(&mut self, rows: Range<usize>, length: usize, produce: impl FnOnce(&mut [u8])) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        for (token, row) in scratch.produce(rows.len() * length, produce).chunks_exact(length).zip(rows) {
-            self.write(row, token);
-        }
-        self.scratch = scratch;
+    #[inline]
+    fn write_run(&mut self, rows: Range<usize>, length: usize, stride: usize, produce: impl FnOnce(&mut [u8])) {
+        self.write_rows(rows, length, stride, produce);
     }
 
     fn clear(&mut self, row: usize) {
         self.views[row] = 0;
+    }
+}
+
+impl ViewSink<'_> {
+    #[inline]
+    fn write_rows(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = usize>,
+        length: usize,
+        stride: usize,
+        produce: impl FnOnce(&mut [u8]),
+    ) {
+        let size = rows.len() * stride;
+        if length == stride && length > INLINE_BYTES {
+            self.reserve(size, length);
+            let start = self.used;
+            let tokens = &mut self.current.as_mut_slice()[start..start + size];
+            produce(tokens);
+            let high = (self.full.len() as u128) << 64 | length as u128;
+            for ((index, token), row) in tokens.chunks_exact(stride).enumerate().zip(rows) {
+                let prefix = u32::from_le_bytes([token[0], token[1], token[2], token[3]]);
+                self.views[row] = high | (prefix as u128) << 32 | ((start + index * stride) as u128) << 96;
+            }
+            self.used += size;
+            return;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        for (token, row) in scratch.produce(size, produce).chunks_exact(stride).zip(rows) {
+            self.write(row, &token[..length]);
+        }
+        self.scratch = scratch;
     }
 }

@@ -18,7 +18,10 @@ pub trait Strings: Sync {
         self.is_null(row) || self.bytes(row).is_empty()
     }
 
-    /// If all rows of the range hold `length` bytes each, one after the other in memory: these bytes.
+    /// Whether no row of the range is null and each holds `length` bytes.
+    fn is_uniform(&self, rows: Range<usize>, length: usize) -> bool;
+
+    /// The bytes of a uniform range, if they stand one after the other in memory.
     fn contiguous(&self, rows: Range<usize>, length: usize) -> Option<&[u8]>;
 }
 
@@ -54,16 +57,24 @@ impl<O: OffsetSizeTrait> Strings for Offsets<'_, O> {
     }
 
     #[inline]
-    fn contiguous(&self, rows: Range<usize>, length: usize) -> Option<&[u8]> {
+    fn is_uniform(&self, rows: Range<usize>, length: usize) -> bool {
+        let Some(each) = O::from_usize(length) else { return false };
         let offsets = &self.offsets[rows.start..=rows.end];
-        let each = O::from_usize(length)?;
         // Compared without a branch, so that the loop is vectorised.
         let pairs = offsets.iter().zip(&offsets[1..]);
         let differs = pairs.fold(false, |differs, (&start, &end)| differs | (end - start != each));
-        let any_null = || self.nulls.is_some_and(|nulls| nulls.slice(rows.start, rows.len()).null_count() > 0);
-        let first = offsets[0].as_usize();
-        (!differs && !any_null()).then(|| &self.values[first..first + rows.len() * length])
+        !differs && !any_null(self.nulls, rows)
     }
+
+    #[inline]
+    fn contiguous(&self, rows: Range<usize>, _: usize) -> Option<&[u8]> {
+        self.values.get(self.offsets[rows.start].as_usize()..self.offsets[rows.end].as_usize())
+    }
+}
+
+#[inline]
+fn any_null(nulls: Option<&NullBuffer>, rows: Range<usize>) -> bool {
+    nulls.is_some_and(|nulls| nulls.slice(rows.start, rows.len()).null_count() > 0)
 }
 
 /// `string_view`.
@@ -104,6 +115,13 @@ impl Strings for Views<'_> {
     #[inline]
     fn is_null(&self, row: usize) -> bool {
         self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    #[inline]
+    fn is_uniform(&self, rows: Range<usize>, length: usize) -> bool {
+        let views = &self.views[rows.clone()];
+        let differs = views.iter().fold(0, |differs, &view| differs | (view as u32 ^ length as u32));
+        differs == 0 && !any_null(self.nulls, rows)
     }
 
     #[inline]

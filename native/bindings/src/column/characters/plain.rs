@@ -6,6 +6,7 @@ use crate::column::invalid::{Invalid, Reason};
 use crate::column::sink::Sink;
 use crate::column::strings::Strings;
 use crate::failure::{Code, Failure};
+use std::ops::Range;
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::ff1::{AsciiFf1, Tweak};
 
@@ -102,15 +103,20 @@ pub(super) fn run<C: Strings, S: Sink>(
     let tweak = characters.tweak.shared(false).unwrap_or_default();
     let mut batches = Batches { characters, work: *work, tweak, by_length: Vec::new() };
     let mut wrong = Vec::new();
+    let mut gathered = Vec::new();
     for start in (0..rows).step_by(BLOCK) {
         let end = (start + BLOCK).min(rows);
+        // Columns whose values all have one length are common enough to be looked for block by block.
         if end - start == BLOCK && !column.is_null(start) {
             let length = column.bytes(start).len();
             if let Some(batch) = batches.get(length)?
-                && batch.stride == length
-                && let Some(source) = column.contiguous(start..end, length)
+                && column.is_uniform(start..end, length)
             {
-                sink.write_run(start..end, length, |target| {
+                let source = match column.contiguous(start..end, length) {
+                    Some(source) if batch.stride == length => source,
+                    _ => gather(column, start..end, batch.stride, &mut gathered),
+                };
+                sink.write_run(start..end, length, batch.stride, |target| {
                     batch.cipher.apply(work.direction, source, target, &[], &mut wrong);
                 });
                 for index in wrong.drain(..) {
@@ -142,6 +148,17 @@ pub(super) fn run<C: Strings, S: Sink>(
         }
     }
     Ok(())
+}
+
+/// Copies values into slots.
+#[inline]
+fn gather<'s, C: Strings>(column: &C, rows: Range<usize>, stride: usize, slots: &'s mut Vec<u8>) -> &'s [u8] {
+    let size = rows.len() * stride;
+    slots.resize(slots.len().max(size), 0);
+    for (slot, row) in slots[..size].chunks_exact_mut(stride).zip(rows) {
+        copy_value(column.bytes(row), slot);
+    }
+    &slots[..size]
 }
 
 /// Why a value of a wrong length doesn't fit: a foreign character is named before the length.
