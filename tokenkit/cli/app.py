@@ -6,6 +6,7 @@ import the layer that they command inside their functions, so that ``tokenkit --
 Exit codes: 0 done, 1 an error, 2 wrong usage.
 """
 
+import contextlib
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -71,6 +72,7 @@ for _group in _GROUPS:
 
 def main() -> None:
     """Run the command line; an unforeseen error's text may quote values and isn't shown."""
+    _refuse_core_dumps()
     try:
         app()
     except OSError as exc:
@@ -83,6 +85,14 @@ def main() -> None:
             "this is a defect of tokenkit: please report it, without any data",
         )
         sys.exit(1)
+
+
+def _refuse_core_dumps() -> None:
+    # A dump would hold keys and values. Where there is no such limit there is no such file.
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def show_error(message: str, hint: str | None) -> None:

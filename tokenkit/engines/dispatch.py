@@ -131,7 +131,7 @@ def _transform(data: Any, policy: Any, operation: Operation, options: dict[str, 
     if isinstance(data, pl.Series):
         call = _column_call(policy, operation, options)
         with translated():
-            frame = data.to_frame().lazy().select(column_expression(pl.col(data.name), call))
+            frame = data.to_frame().lazy().select(column_expression(pl.nth(0), call))
             return frame.collect(engine="in-memory").to_series()
     if type(data).__module__.partition(".")[0] == "pyarrow":
         return _transform_arrow(data, policy, operation, options)

@@ -1,6 +1,7 @@
 """FF1 (SP 800-38G rev. 1, second public draft, February 2025) under raw key bytes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 
@@ -125,11 +126,10 @@ class FF1:
         wrong = InvalidValues(
             "numerals are whole numbers from 0 to radix - 1", reason="character", count=1
         )
-        try:
-            given = list(numerals)
-        except TypeError:
-            raise wrong from None
-        if any(type(numeral) is not int or not 0 <= numeral < 65_536 for numeral in given):
+        given = _listed(numerals)
+        if given is None or any(
+            type(numeral) is not int or not 0 <= numeral < 65_536 for numeral in given
+        ):
             raise wrong
         return self._cipher.numerals(given, _tweak(tweak), decrypt)
 
@@ -166,6 +166,13 @@ class FF1:
 
     def __reduce__(self) -> str:
         return self._cipher.__reduce__()  # type: ignore[return-value]  # it raises
+
+
+def _listed(numerals: Sequence[int]) -> list[int] | None:
+    # Whatever the sequence itself raises may quote what it holds.
+    with suppress(Exception):
+        return list(numerals)
+    return None
 
 
 def _tweak(tweak: object) -> bytes:

@@ -27,6 +27,7 @@ somebody (:class:`~tokenkit.errors.KeyringTampered`).
 import contextlib
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,8 @@ FORMAT_VERSION = 1
 _FILE_KEY_BYTES = 32
 _MAC_BYTES = 32
 _MAX_STANZAS = 16
+# Each is tried, and a forged passphrase stanza may cost several seconds of scrypt.
+_MAX_STANZAS_OF_A_PROVIDER = 4
 _MAX_PARAMETERS = 32
 _RESTORE = "restore the file from a copy"
 
@@ -166,6 +169,9 @@ def _parse(content: bytes) -> _Container:
         binary(found["header_mac"], "the header's MAC"),
         binary(found["payload"], "the payload"),
     )
+    providers = Counter(stanza.provider for stanza in container.stanzas)
+    if max(providers.values()) > _MAX_STANZAS_OF_A_PROVIDER:
+        raise MalformedError("it has too many stanzas of one provider")
     if len(container.header_mac) != _MAC_BYTES:
         raise MalformedError("the header's MAC has the wrong length")
     # Version control may turn line ends into CRLF on the way; nothing else has two spellings.

@@ -11,6 +11,8 @@ STANDARD_DOMAIN = 1_000_000
 SMALL_DOMAIN = 100
 """The fewest values that are ever accepted, which is what the 2016 standard allowed."""
 LONGEST_VALUE = 65_536
+LONGEST_SEALED = 1 << 30
+"""String views count bytes in 32 bits."""
 DIGITS = "0123456789"
 
 
@@ -137,6 +139,10 @@ class Sealed:
     """Sealed: AES-SIV, base64url; any text, at any length up to ``max_length`` bytes."""
 
     max_length: int
+
+    def __post_init__(self) -> None:
+        if self.max_length > LONGEST_SEALED:
+            raise SchemeError(f"a sealed text has at most {LONGEST_SEALED:,} bytes")
 
     @property
     def domain_size(self) -> None:

@@ -1,7 +1,7 @@
 //! The specification of a column call, as Python writes it: JSON text that names a key, never holds one.
 
 use crate::column::threads;
-use crate::column::{Characters, CheckDigit, Method, OnInvalid, Output, Plan, Sealed, Shape, TweakRule};
+use crate::column::{Characters, CheckDigit, LONGEST_TEXT, Method, OnInvalid, Output, Plan, Sealed, Shape, TweakRule};
 use crate::failure::{Code, Failure};
 use crate::kernel;
 use crate::keys::{KeyReference, registry};
@@ -136,6 +136,9 @@ impl Specification {
             }
             MethodSpecification::Sealed { .. } if self.tweak_column => {
                 return Err(Failure::new(Code::Scheme, "sealed tokens have no tweak"));
+            }
+            MethodSpecification::Sealed { max_length } if max_length > LONGEST_TEXT => {
+                return Err(Failure::new(Code::Scheme, "a sealed text has at most 1 GiB"));
             }
             MethodSpecification::Sealed { max_length } => {
                 (Method::Sealed(Sealed { max_length, key_id: self.key.id }), Purpose::AesSiv)

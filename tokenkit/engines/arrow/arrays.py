@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from tokenkit import _native
 from tokenkit.engines.column import ColumnCall
+from tokenkit.errors import UnsupportedType
 
 
 def transform_array(array: pa.Array, call: ColumnCall, name: str = "") -> pa.Array:
@@ -30,6 +31,12 @@ def transform_array(array: pa.Array, call: ColumnCall, name: str = "") -> pa.Arr
     UnsupportedType
         If the array is of another type.
     """
+    if isinstance(array.type, pa.BaseExtensionType):
+        raise UnsupportedType(
+            "an array of an extension type can't be tokenized: its type would be lost",
+            column=name or None,
+            hint="tokenize array.storage, and wrap the tokens again",
+        )
     return pa.array(_native.transform(call.specification, array, name))
 
 

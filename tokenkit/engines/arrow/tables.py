@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from tokenkit.engines.arrow.arrays import transform_array, transform_chunks
 from tokenkit.engines.column import ColumnCall
+from tokenkit.errors import translated
 
 Calls = Mapping[str, ColumnCall | None]
 """For each column of the output, in order: its call, or None if it stays as it is."""
@@ -38,7 +39,12 @@ def transform_reader(reader: pa.RecordBatchReader, calls: Calls) -> pa.RecordBat
     """Run each column's call on a reader's batches, one after the other, as they are read."""
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in reader:
+        while True:
+            # What the source raises may quote values.
+            with translated():
+                batch = next(reader, None)
+            if batch is None:
+                return
             yield transform_batch(batch, calls)
 
     return pa.RecordBatchReader.from_batches(_schema(reader.schema, calls), batches())

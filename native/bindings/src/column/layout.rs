@@ -111,8 +111,8 @@ fn in_place<O: OffsetSizeTrait>(
         OffsetBuffer::new(all.iter().map(|&offset| offset - all[0]).collect())
     };
     let validity = invalid.validity(array.nulls());
-    // SAFETY: the offsets are the input's, moved to start at zero; the values are ASCII, since only one-byte alphabets
-    // keep the byte length, and rows that nothing was written for hold zero bytes.
+    // SAFETY: the offsets are the input's, moved to start at zero; the values are UTF-8, since characters of
+    // a one-byte alphabet stand where such characters stood, whole separators stay, and other rows hold zero bytes.
     let tokens = unsafe { GenericStringArray::new_unchecked(offsets, values.into_buffer(last - first), validity) };
     Ok((Arc::new(tokens), invalid))
 }

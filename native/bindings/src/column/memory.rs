@@ -166,6 +166,8 @@ impl Pages {
         let start = unsafe { base.add(skip.min(HUGE_PAGE)) };
         // SAFETY: advice on a range of our own mapping; a refusal only costs speed, so the result is ignored.
         unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_HUGEPAGE) };
+        // SAFETY: as above; values belong in no core dump.
+        unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_DONTDUMP) };
         Some(Pages { base, mapped, start, length })
     }
 }

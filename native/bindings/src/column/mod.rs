@@ -15,7 +15,7 @@ pub mod threads;
 
 pub use characters::{Characters, CheckDigit, Shape, TweakColumn, TweakRule};
 pub use invalid::REASONS;
-pub use sealed::Sealed;
+pub use sealed::{LONGEST_TEXT, Sealed};
 
 use crate::failure::{Code, Failure};
 use crate::keys::Subkey;
@@ -199,6 +199,10 @@ impl Plan {
 
     fn turn(&self, chunk: &ArrayRef, tweaks: Option<&TweakColumn<'_>>) -> Result<(ArrayRef, Invalid), Failure> {
         check_type(chunk.data_type())?;
+        if u32::try_from(chunk.len()).is_err() {
+            return Err(Failure::new(Code::UnsupportedType, "a chunk has more than 2^32 - 1 rows")
+                .with_hint("hand the column over in smaller chunks"));
+        }
         match chunk.data_type() {
             DataType::Null => Ok((Arc::clone(chunk), Invalid::new(chunk.len()))),
             DataType::Utf8 => layout::offsets::<i32>(self, chunk.as_string(), tweaks),
@@ -210,6 +214,10 @@ impl Plan {
             )
             .with_hint("cast the column to String first")),
             DataType::Dictionary(_, _) => {
+                // The distinct values are read with trust in keys and offsets.
+                if chunk.to_data().validate_full().is_err() {
+                    return Err(Failure::new(Code::UnsupportedType, "the dictionary's Arrow data isn't sound"));
+                }
                 let array = chunk.as_ref();
                 downcast_dictionary_array!(
                     array => dictionary::turn(self, array),
@@ -234,6 +242,8 @@ impl Plan {
         tweaks: Option<&TweakColumn<'_>>,
         sink: &mut S,
     ) -> Result<Invalid, Failure> {
+        // Round keys pass through registers and spill slots of this thread's stack, whatever way the call ends.
+        let _scrub = ScrubOnDrop;
         let mut invalid = Invalid::new(rows);
         match (&self.method, self.key.as_ref()) {
             (Method::Characters(characters), Subkey::Ff1(key)) => {
@@ -246,9 +256,15 @@ impl Plan {
             }
             _ => return Err(Failure::new(Code::NativeDefect, "the subkey is of another algorithm than the method")),
         }
-        // Round keys pass through registers and spill slots of this thread's stack.
-        tokenkit_algorithms::aes::scrub_stack();
         Ok(invalid)
+    }
+}
+
+struct ScrubOnDrop;
+
+impl Drop for ScrubOnDrop {
+    fn drop(&mut self) {
+        tokenkit_algorithms::aes::scrub_stack();
     }
 }
 

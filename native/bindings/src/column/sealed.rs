@@ -21,6 +21,8 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 5;
 const SYNTHETIC_IV_BYTES: usize = 16;
+/// String views count bytes in 32 bits.
+pub const LONGEST_TEXT: usize = 1 << 30;
 const BATCH_ROWS: usize = 128;
 /// A batch is closed early when its values grow past this, so that long texts don't pile up.
 const BATCH_BYTES: usize = 1 << 18;
@@ -57,6 +59,10 @@ impl Sealed {
             let value = column.bytes(row);
             match work.direction {
                 Direction::Encrypt if value.len() > self.max_length => invalid.refuse(row, Reason::TooLong, sink),
+                // Opening refuses what is no text, so sealing has to.
+                Direction::Encrypt if std::str::from_utf8(value).is_err() => {
+                    invalid.refuse(row, Reason::Encoding, sink);
+                }
                 Direction::Encrypt => batch.push(row, value),
                 Direction::Decrypt => match self.decode(value, &mut batch.bytes) {
                     Ok(()) => batch.close_row(row),

@@ -7,12 +7,14 @@ use std::sync::LazyLock;
 /// Columns shorter than this aren't worth a thread. Polars' streaming batches stay below it.
 const SMALLEST_SPLIT: usize = 1 << 18;
 
-/// The most threads for one column: `TOKENKIT_THREADS`, or as many as the process may use.
+/// The most threads for one column: as many as the process may use, or fewer if `TOKENKIT_THREADS`
+/// says so.
 pub fn most() -> usize {
     static MOST: LazyLock<usize> = LazyLock::new(|| {
         let asked =
             std::env::var("TOKENKIT_THREADS").ok().and_then(|text| text.parse().ok()).filter(|&count| count > 0);
-        asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        asked.map_or(available, |asked: usize| asked.min(available))
     });
     *MOST
 }

@@ -4,6 +4,7 @@
 //! `_polars_plugin_field_<name>` with their types. One symbol serves every scheme: what to do stands in the keyword
 //! arguments, a pickled dict whose `specification` is JSON text.
 
+mod arguments;
 mod series;
 
 use crate::column::{TweakColumn, check_type, outcome_type};
@@ -11,7 +12,6 @@ use crate::failure::{Code, Failure};
 use crate::spec::Specification;
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_schema::Field;
-use serde::Deserialize;
 use series::SeriesExport;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
@@ -47,11 +47,6 @@ pub extern "C" fn _polars_plugin_get_last_error_message() -> *const c_char {
     LAST_ERROR.with(|last| last.borrow().as_ptr())
 }
 
-#[derive(Deserialize)]
-struct KeywordArguments {
-    specification: String,
-}
-
 /// # Safety
 /// `start` points at `length` readable bytes, or `length` is zero.
 unsafe fn specification(start: *const u8, length: usize) -> Result<Specification, Failure> {
@@ -61,9 +56,7 @@ unsafe fn specification(start: *const u8, length: usize) -> Result<Specification
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(start, length) }
     };
-    let arguments: KeywordArguments = serde_pickle::from_slice(bytes, serde_pickle::DeOptions::new())
-        .map_err(|_| Failure::new(Code::Specification, "the plugin's arguments can't be read"))?;
-    Specification::parse(&arguments.specification)
+    Specification::parse(arguments::specification(bytes)?)
 }
 
 fn wrong_inputs() -> Failure {

@@ -32,10 +32,21 @@ pub fn import(object: &Bound<'_, PyAny>) -> PyResult<(Field, ArrayRef)> {
     // SAFETY: a capsule of this name holds an array; `from_raw` moves it out and marks the original as released.
     let array = unsafe { FFI_ArrowArray::from_raw(array.as_ptr().cast::<FFI_ArrowArray>()) };
     let field = Field::try_from(schema).map_err(|_| unreadable(py))?;
-    // SAFETY: the producer promises that array and schema fit each other.
-    let mut data = unsafe { from_ffi(array, schema) }.map_err(|_| unreadable(py))?;
-    data.align_buffers();
-    Ok((field, make_array(data)))
+    if array.is_released() {
+        return Err(unreadable(py));
+    }
+    // arrow-rs asserts what it expects of a foreign array.
+    let imported = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        // SAFETY: the producer promises that array and schema fit each other.
+        let mut data = unsafe { from_ffi(array, schema) }.ok()?;
+        data.align_buffers();
+        data.validate().ok()?;
+        Some(make_array(data))
+    }));
+    match imported {
+        Ok(Some(array)) => Ok((field, array)),
+        _ => Err(unreadable(py)),
+    }
 }
 
 /// An Arrow array on its way out: hand it to `pyarrow.array` or any other consumer of the PyCapsule interface.

@@ -28,6 +28,16 @@ pub fn raise_class(py: Python<'_>, class: &str, message: &str, hint: &str) -> Py
     build().map_or_else(|error| error, PyErr::from_value)
 }
 
+/// Lets panics say where they happened and nothing else: their own text could quote a value. This library links its own
+/// copy of the standard library, so that no other extension's hook is touched.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if let Some(place) = panic.location() {
+            eprintln!("tokenkit: defect in the native module at {}:{}", place.file(), place.line());
+        }
+    }));
+}
+
 /// Runs native work without the interpreter lock; a panic becomes an exception.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
     let outcome: Result<Result<T, Failure>, Box<dyn Any + Send>> =

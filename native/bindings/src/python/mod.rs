@@ -25,6 +25,7 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("REASONS", PyTuple::new(module.py(), REASONS.map(|reason| reason.code()))?)?;
+        super::exceptions::quiet_panics();
         super::transform::read_environment()
     }
 }

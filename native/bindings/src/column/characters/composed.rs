@@ -12,6 +12,11 @@ use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::check_digit::{luhn_sum, solve_luhn};
 use tokenkit_algorithms::ff1::Tweak;
 
+/// Most bytes of a tweak column's cell: longer ones are no labels, and a batch holds hundreds.
+const LONGEST_TWEAK: usize = 1 << 16;
+/// Batches that are kept at a time; where lengths are more various, all are encrypted and made anew.
+const MOST_BATCHES: usize = 1 << 10;
+
 /// Values of one length and one tweak length that wait to be encrypted together.
 struct Batch<'k, N: Notation + 'k> {
     cipher: N::Cipher<'k>,
@@ -70,6 +75,9 @@ pub(super) fn run<N: Notation, C: Strings, S: Sink>(
         match run.prepare(row, value, &mut buffers) {
             Err(reason) => invalid.refuse(row, reason, sink),
             Ok(()) => {
+                if run.batches.len() > MOST_BATCHES {
+                    run.flush_all(column, &mut buffers, sink)?;
+                }
                 let index = run.batch(buffers.symbols.len(), buffers.tweak.len())?;
                 run.push(index, row, &buffers);
                 if run.batches[index].rows.len() == run.batches[index].capacity {
@@ -78,10 +86,7 @@ pub(super) fn run<N: Notation, C: Strings, S: Sink>(
             }
         }
     }
-    for index in 0..run.batches.len() {
-        run.flush(index, column, &mut buffers, sink)?;
-    }
-    Ok(())
+    run.flush_all(column, &mut buffers, sink)
 }
 
 impl<'k, N: Notation> Run<'k, '_, N> {
@@ -112,7 +117,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         let characters = self.characters;
         buffers.tweak.clear();
         let cell = match self.tweaks {
-            Some(tweaks) => Some(tweaks.get(row).ok_or(Reason::Tweak)?),
+            Some(tweaks) => Some(tweaks.get(row).filter(|cell| cell.len() <= LONGEST_TWEAK).ok_or(Reason::Tweak)?),
             None => None,
         };
         match characters.tweak {
@@ -166,7 +171,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         };
         let cipher = self.notation.cipher(&self.work, parameters, tweak)?;
         let stride = N::stride(&cipher);
-        let capacity = batch_rows(stride);
+        let capacity = batch_rows(stride.max(tweak_length));
         Ok(Batch {
             cipher,
             length,
@@ -177,7 +182,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
             whole: Vec::with_capacity(capacity * length),
             source: vec![N::Symbol::default(); capacity * stride],
             target: vec![N::Symbol::default(); capacity * stride],
-            tweaks: Vec::with_capacity(capacity * tweak_length),
+            tweaks: Vec::new(),
         })
     }
 
@@ -191,6 +196,20 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         batch.whole.extend_from_slice(&buffers.symbols);
         batch.tweaks.extend_from_slice(&buffers.tweak);
         batch.rows.push(row as u32);
+    }
+
+    fn flush_all<C: Strings, S: Sink>(
+        &mut self,
+        column: &C,
+        buffers: &mut RowBuffers<N::Symbol>,
+        sink: &mut S,
+    ) -> Result<(), Failure> {
+        for index in 0..self.batches.len() {
+            self.flush(index, column, buffers, sink)?;
+        }
+        self.batches.clear();
+        self.by_length.clear();
+        Ok(())
     }
 
     fn flush<C: Strings, S: Sink>(

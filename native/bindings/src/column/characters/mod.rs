@@ -120,7 +120,7 @@ impl Characters {
         }
         match Parameters::new(alphabet.radix(), shortest, shape.minimum) {
             Ok(_) => {}
-            Err(ParameterError::DomainTooSmall) => {
+            Err(error) if error == ParameterError::DomainTooSmall || shortest < 2 => {
                 return Err(Failure::new(
                     Code::DomainTooSmall,
                     "the shortest accepted value has too few possible tokens (at least 1000000, or 100 if small \
@@ -190,7 +190,7 @@ impl Characters {
     ) -> Result<(), Failure> {
         if self.is_plain() {
             plain::run(self, work, column, rows, sink, invalid)
-        } else if self.alphabet.is_ascii() {
+        } else if self.alphabet.is_ascii() && self.separators.iter().all(char::is_ascii) {
             composed::run(self, &Ascii::new(self), work, column, rows, tweaks, sink, invalid)
         } else {
             composed::run(self, &Numerals::new(self), work, column, rows, tweaks, sink, invalid)

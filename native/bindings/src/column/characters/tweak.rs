@@ -33,10 +33,12 @@ pub struct TweakColumn<'a> {
 }
 
 impl<'a> TweakColumn<'a> {
-    /// Reads string and binary columns; `None` if the type is another.
+    /// Reads string and binary columns; `None` if the type is another or the array isn't sound.
     pub fn new(chunks: &'a [ArrayRef]) -> Option<TweakColumn<'a>> {
         let mut cells = Vec::with_capacity(chunks.iter().map(|chunk| chunk.len()).sum());
         for chunk in chunks {
+            // The readers below trust the array.
+            chunk.to_data().validate_full().ok()?;
             match chunk.data_type() {
                 DataType::Utf8 => strings::<i32>(chunk.as_string(), &mut cells),
                 DataType::LargeUtf8 => strings::<i64>(chunk.as_string(), &mut cells),
