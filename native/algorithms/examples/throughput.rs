@@ -109,11 +109,11 @@ fn main() {
         }
         bench.ascii(kernel, "16 digits, 8-byte tweaks", DIGITS, 16, 8);
         bench.ascii(kernel, "16 digits, 16-byte tweaks", DIGITS, 16, 16);
-        for length in [8, 10, 16, 20, 32, 40, 64] {
+        for length in [8, 10, 16, 20, 32, 40, 64, 128, 170] {
             bench.ascii(kernel, &format!("radix 62 x {length}"), ALPHANUMERIC, length, 0);
         }
         for (radix, length) in
-            [(10, 16), (62, 20), (2, 64), (256, 16), (65_535, 12), (10, 60), (62, 255), (65_535, 4_096)]
+            [(10, 16), (62, 20), (2, 64), (256, 16), (65_535, 12), (10, 60), (62, 128), (62, 255), (65_535, 4_096)]
         {
             bench.numerals(kernel, radix, length);
         }

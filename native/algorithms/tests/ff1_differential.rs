@@ -93,7 +93,7 @@ fn boundaries_of_the_half_size_agree_with_the_standard() {
     let mut random = Random(3);
     for radix in RADICES {
         let bits = f64::from(radix).log2();
-        for bytes in [4.0, 8.0, 12.0, 15.0, 16.0, 31.0, 32.0] {
+        for bytes in [4.0, 8.0, 12.0, 15.0, 16.0, 31.0, 32.0, 47.0, 48.0, 63.0, 64.0, 65.0] {
             let half = (8.0 * bytes / bits) as usize;
             for length in (2 * half).saturating_sub(3)..=2 * half + 4 {
                 if length >= 2 {
@@ -119,6 +119,81 @@ fn moduli_next_to_powers_of_two_agree_with_the_standard() {
                 }
             }
         }
+    }
+}
+
+/// Long halves: every b from 11 to 72, so every count of limbs and of blocks, and the lengths around
+/// each, which are even and odd.
+#[test]
+fn every_size_of_long_halves_agrees_with_the_standard() {
+    let mut random = Random(7);
+    for bytes in 11..=72u32 {
+        for radix in [RADICES[random.below(RADICES.len())], 2 + random.below(65_535) as u32, 62] {
+            let half = (f64::from(8 * bytes) / f64::from(radix).log2()) as usize;
+            for length in [2 * half - 1, 2 * half, 2 * half + 1] {
+                check(radix, length, &mut random);
+            }
+        }
+    }
+}
+
+/// Long halves whose modulus is next to a power of two that a limb, a word or a block ends at.
+#[test]
+fn long_moduli_next_to_powers_of_two_agree_with_the_standard() {
+    let mut random = Random(8);
+    for bits in [97u32, 104, 112, 128, 156, 160, 192, 208, 256, 260, 320, 364, 384, 416, 448, 468, 511, 512, 520] {
+        for half in [bits, bits / 2, bits / 3, bits / 4, bits / 5, bits / 7, bits / 8, bits / 13, bits / 16] {
+            let root = 2f64.powf(f64::from(bits) / f64::from(half)).round().min(65_536.0) as u32;
+            for radix in root - 1..=root + 1 {
+                for length in [2 * half - 1, 2 * half, 2 * half + 1] {
+                    if (2..=65_536).contains(&radix) {
+                        check(radix, length as usize, &mut random);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Long values in every count that fills groups and batches, or just doesn't.
+#[test]
+fn batches_of_long_values_agree_with_the_standard() {
+    let mut random = Random(9);
+    for (radix, length) in [(62, 40), (62, 41), (10, 64), (128, 29), (36, 195)] {
+        let parameters = small(radix, length);
+        let key_bytes = random.bytes(32);
+        let key = AesKey::new(&key_bytes).unwrap();
+        for count in [1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 255, 256, 257] {
+            let mut values = random.numerals(radix, count * length);
+            values[(count - 1) * length..].fill((radix - 1) as u16);
+            let tweak_length = TWEAK_LENGTHS[random.below(TWEAK_LENGTHS.len())];
+            let tweaks = random.bytes(count * tweak_length);
+            let tweak = Tweak::Each { length: tweak_length };
+            for direction in DIRECTIONS {
+                let mut expected = Vec::new();
+                for (lane, value) in values.chunks(length).enumerate() {
+                    let tweak = &tweaks[lane * tweak_length..][..tweak_length];
+                    expected.extend(naive_ff1(&key, radix, tweak, direction, value));
+                }
+                for kernel in kernels() {
+                    let result = transform(&key_bytes, kernel, parameters, tweak, direction, &values, &tweaks);
+                    assert_eq!(result, expected, "radix {radix}, {count} values, {direction:?}, {kernel:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Text of every alphabet size, with halves of up to 66 bytes.
+#[test]
+fn long_text_agrees_with_numerals() {
+    let mut random = Random(10);
+    for radix in (2..=128).chain([62; 40]) {
+        let longest = (66.0 * 8.0 / f64::from(radix).log2()) as usize;
+        let shortest = (12.0 * 8.0 / f64::from(radix).log2()) as usize;
+        let length = 2 * shortest + random.below(2 * (longest - shortest));
+        let alphabet = random_alphabet(radix, &mut random);
+        check_text(&alphabet, length, &mut random);
     }
 }
 
@@ -188,8 +263,26 @@ fn check_text(alphabet: &Alphabet, length: usize, random: &mut Random) {
 #[test]
 fn invalid_characters_are_found_in_every_lane() {
     let mut random = Random(6);
-    let lengths =
-        [(10, 2), (10, 16), (10, 17), (62, 7), (62, 16), (62, 20), (62, 32), (128, 13), (2, 32), (3, 31), (36, 40)];
+    let lengths = [
+        (10, 2),
+        (10, 16),
+        (10, 17),
+        (62, 7),
+        (62, 16),
+        (62, 20),
+        (62, 32),
+        (128, 13),
+        (2, 32),
+        (3, 31),
+        (36, 40),
+        (62, 41),
+        (128, 27),
+        (128, 28),
+        (128, 47),
+        (10, 65),
+        (2, 200),
+        (62, 180),
+    ];
     for (radix, length) in lengths {
         let alphabet = match radix {
             10 => Alphabet::new("0123456789").unwrap(),

@@ -98,6 +98,12 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
         if let Some(mut rounds) = self.vector_rounds() {
             return self.apply_vector(&mut rounds, direction, batches, invalid);
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Feistel::Long(long) = &self.ff1.feistel
+            && let Some(path) = long.vector_path()
+        {
+            return self.apply_long_vector(path, direction, batches, invalid);
+        }
         let mut templates = self.ff1.templates.prepare();
         for Slots { first, source, target, tweaks } in batches {
             let already_invalid = invalid.len();
@@ -168,6 +174,29 @@ impl<'k, 'a> AsciiFf1<'k, 'a> {
             let batch = self.ff1.batch(direction, source.len() / self.stride(), tweaks, &mut templates);
             // SAFETY: a vector kernel exists only on a processor that has the extensions.
             unsafe { rounds.run(&batch, source, target, |lane| invalid.push((first + lane) as u32)) };
+            self.blank(&invalid[already_invalid..], first, target);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn apply_long_vector<'s>(
+        &self,
+        path: &vector::LongPath,
+        direction: Direction,
+        batches: impl Iterator<Item = Slots<'s>>,
+        invalid: &mut Vec<u32>,
+    ) {
+        let (stride, radix) = (self.stride(), self.alphabet.radix());
+        // SAFETY: a path exists for a vector kernel only, and that only on a processor that has the
+        // extensions.
+        let text = unsafe { vector::LongText::new(radix, self.alphabet.ascii_numerals(), &self.characters) };
+        let mut templates = self.ff1.templates.prepare();
+        for Slots { first, source, target, tweaks } in batches {
+            let already_invalid = invalid.len();
+            let batch = self.ff1.batch(direction, source.len() / stride, tweaks, &mut templates);
+            let report = |lane| invalid.push((first + lane) as u32);
+            // SAFETY: as above.
+            unsafe { path.apply_text(&batch, &text, stride, source, target, report) };
             self.blank(&invalid[already_invalid..], first, target);
         }
     }

@@ -65,6 +65,44 @@ pub(crate) fn power(radix: u32, exponent: u32) -> Vec<u64> {
     limbs
 }
 
+/// `factor` times the number, with one limb more.
+pub(crate) fn multiple(number: &[u64], factor: u64) -> Vec<u64> {
+    let mut product = number.to_vec();
+    let carry = multiply_add(&mut product, factor, 0);
+    product.push(carry);
+    product
+}
+
+/// Whether the number is above 2^`exponent`.
+fn exceeds_power(number: &[u64], exponent: u32) -> bool {
+    let mut power = vec![0; number.len().max(exponent as usize / 64 + 1)];
+    power[exponent as usize / 64] = 1 << (exponent % 64);
+    let mut padded = number.to_vec();
+    padded.resize(power.len(), 0);
+    !at_least(&power, &padded)
+}
+
+/// The number, doubled as often as it takes to be above 2^`exponent`.
+pub(crate) fn doubled_above_power(number: &[u64], exponent: u32) -> Vec<u64> {
+    let mut doubled = number.to_vec();
+    while !exceeds_power(&doubled, exponent) {
+        doubled = multiple(&doubled, 2);
+    }
+    doubled
+}
+
+/// floor(2^`exponent` / divisor), which must be below 2^`bits`; `bits` is at most 64.
+pub(crate) fn reciprocal(divisor: &[u64], exponent: u32, bits: u32) -> u64 {
+    let mut quotient = 0;
+    for bit in (0..bits).rev() {
+        let trial = quotient | 1 << bit;
+        if !exceeds_power(&multiple(divisor, trial), exponent) {
+            quotient = trial;
+        }
+    }
+    quotient
+}
+
 /// A divisor of one limb with its reciprocal (Möller and Granlund, "Improved division by invariant
 /// integers", IEEE Transactions on Computers 60(2), 2011, algorithm 4).
 pub(crate) struct WordDivisor {

@@ -1,16 +1,21 @@
-//! FF1 on long values: halves above 96 bits, as limbs.
+//! FF1 on long values: halves above 96 bits, as limbs. Up to 512 bits their count is fixed when the
+//! code is compiled, in [`fixed`](super::fixed) and on the vector kernel; what is here takes any.
 //!
 //! A half is converted once, stays a number through the ten rounds and is spelled at the end, so a
 //! round costs AES and one reduction that is linear in the length. The CBC-MAC of a value cannot be
 //! parallelized; many values go through it in lockstep.
 
 use super::Direction;
+use super::fixed::{FIXED_LANES, FixedFeistel};
 use super::limbs::{self, Modulus};
 use super::numeration::Numeration;
 use super::parameters::Parameters;
 use super::portable::Batch;
 use super::tweak::round_blocks;
+#[cfg(target_arch = "x86_64")]
+use super::vector;
 use crate::aes::Block;
+use crate::kernel::Kernel;
 
 /// What depends on radix and length only.
 pub(crate) struct LongFeistel {
@@ -19,6 +24,11 @@ pub(crate) struct LongFeistel {
     half_lengths: [usize; 2],
     half_bytes: usize,
     stream_bytes: usize,
+    /// A fixed count of limbs, if the halves are not too long.
+    fixed: Option<FixedFeistel>,
+    /// Eight values to a register, if the kernel can do so and the halves are not too long.
+    #[cfg(target_arch = "x86_64")]
+    vector: Option<vector::LongPath>,
 }
 
 /// The buffers of a batch; value `i` has the `i`-th equal part of each, unless it says otherwise.
@@ -36,7 +46,8 @@ struct Buffers {
 }
 
 impl LongFeistel {
-    pub(crate) fn new(parameters: &Parameters) -> LongFeistel {
+    pub(crate) fn new(kernel: Kernel, parameters: &Parameters) -> LongFeistel {
+        let _ = kernel;
         let half_lengths = parameters.half_lengths();
         LongFeistel {
             moduli: half_lengths.map(|length| Modulus::new(limbs::power(parameters.radix(), length as u32))),
@@ -44,16 +55,35 @@ impl LongFeistel {
             half_lengths,
             half_bytes: parameters.half_bytes(),
             stream_bytes: parameters.stream_bytes(),
+            fixed: FixedFeistel::new(parameters),
+            #[cfg(target_arch = "x86_64")]
+            vector: if kernel.is_vector() { vector::LongPath::new(parameters) } else { None },
         }
     }
 
     /// How many values to run in lockstep: as many as AES can use, unless memory would suffer.
     pub(crate) fn lanes(&self) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if self.vector.is_some() {
+            return vector::LONG_LANES;
+        }
+        if self.fixed.is_some() {
+            return FIXED_LANES;
+        }
         (1 << 18 >> self.half_bytes.ilog2()).clamp(8, 64)
     }
 
     /// Transforms the values of one batch, each `u + v` numerals.
     pub(crate) fn apply(&self, batch: &Batch<'_>, numerals: &mut [u16]) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(path) = &self.vector {
+            // SAFETY: there is a path for a vector kernel only, and that exists only on a processor
+            // that has the extensions.
+            return unsafe { path.apply_numerals(batch, &self.numeration, numerals) };
+        }
+        if let Some(fixed) = &self.fixed {
+            return fixed.apply(batch, &self.numeration, numerals);
+        }
         let [left_length, right_length] = self.half_lengths;
         let count = batch.count;
         let mut buffers = Buffers {
@@ -79,6 +109,12 @@ impl LongFeistel {
                 self.numeration.spell_long(self.half(&mut buffers.halves, side, index), half);
             }
         }
+    }
+
+    /// The path for values in characters, if there is one.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn vector_path(&self) -> Option<&vector::LongPath> {
+        self.vector.as_ref()
     }
 
     fn half<'h>(&self, halves: &'h mut [Vec<u64>; 2], side: usize, index: usize) -> &'h mut [u64] {

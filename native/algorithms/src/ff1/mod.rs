@@ -2,10 +2,12 @@
 //!
 //! Everything that does not depend on a value is computed once, when an [`Ff1`] is made: the CBC-MAC
 //! over the parameters and a shared tweak, moduli and reciprocals. What is left is ten AES blocks a
-//! value as long as a half fits 96 bits, run for many values in lockstep.
+//! value as long as a half fits 96 bits, and for longer ones ten times the blocks of a half and of
+//! its y, run for many values in lockstep.
 
 pub mod ascii;
 mod decimal;
+mod fixed;
 mod limbs;
 mod long;
 mod numeration;
@@ -104,7 +106,7 @@ impl<'k> Ff1<'k> {
                 Feistel::Narrow(numeration(), moduli.map(|modulus| NarrowModulus::new(modulus as u64)))
             }
             Some(moduli) => Feistel::Wide(numeration(), moduli.map(WideModulus::new)),
-            None => Feistel::Long(Box::new(LongFeistel::new(&parameters))),
+            None => Feistel::Long(Box::new(LongFeistel::new(kernel, &parameters))),
         };
         Ok(Ff1 { key, kernel, parameters, templates, feistel })
     }
