@@ -1,4 +1,4 @@
-//! FF1 on VAES and AVX-512 IFMA, for halves that fit 96 bits: eight values to a register.
+//! FF1 on VAES and AVX-512 IFMA, for halves of up to 512 bits: eight values to a register.
 //!
 //! A *group* is eight values; value `k` of a group is in 64-bit lane `2k` if `k < 4`, else in lane
 //! `2(k - 4) + 1`, so that the even lanes become the blocks of one register in their order, and the
