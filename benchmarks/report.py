@@ -28,8 +28,7 @@ _VALUES_NOTE = (
     "for a value of sixteen digits; it is measured again between the repeats of every line. "
     "Sixteen-digit strings where nothing else is said; inputs are random, distinct and new at "
     "every repeat; outputs are checked against an FF1 or AES-SIV that is not this project's, and "
-    "by the way back. Medians; of the kernel alone, of five runs that each tell their fastest "
-    "round."
+    "by the way back. Medians."
 )
 _JOB_NOTE = (
     "Three columns (int64, sixteen-digit string, float64), Parquet to Parquet with the default "

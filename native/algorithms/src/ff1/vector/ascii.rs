@@ -89,8 +89,8 @@ impl<'k> AsciiRounds<'k> {
         target: &mut [u8],
         report: impl FnMut(usize),
     ) {
-        prefetch(source.as_ptr_range().end, source.len());
-        prefetch_to_write(target);
+        prefetch::<_MM_HINT_T0>(source.as_ptr_range().end, source.len());
+        prefetch::<_MM_HINT_ET0>(target.as_ptr_range().end, target.len());
         let AsciiRounds { slots, rounds, padding } = self;
         let size = slots.bytes() / 8;
         let full = batch.count / GROUP * 64 * size;
@@ -272,20 +272,12 @@ fn print_long(slots: &TextSlots, halves: [Limbs; 2], target: &mut [[u8; 64]]) {
     }
 }
 
-/// Asks for the bytes from `start` on, which the next batch is likely to read: they arrive while the rounds run.
+/// Asks for the bytes from `start` on, which the next batch is likely to read or, with another hint, to write: they
+/// arrive while the rounds of this one run.
 #[inline]
-fn prefetch(start: *const u8, length: usize) {
+fn prefetch<const HINT: i32>(start: *const u8, length: usize) {
     for line in (0..length).step_by(64) {
         // SAFETY: a prefetch has no effect that a program can see, and never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line).cast()) };
-    }
-}
-
-/// Asks for the lines that the batch will write, so that the stores at its end don't wait for them.
-#[inline]
-fn prefetch_to_write(target: &[u8]) {
-    for line in target.chunks(64) {
-        // SAFETY: a prefetch has no effect that a program can see, and never faults, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
+        unsafe { _mm_prefetch::<HINT>(start.wrapping_add(line).cast()) };
     }
 }
