@@ -145,7 +145,8 @@ fn refuse_empty(values: &ArrayRef) -> Result<(), Failure> {
 }
 
 fn empty_offsets<O: OffsetSizeTrait>(values: &GenericStringArray<O>) -> usize {
-    count_empty(values, values.value_offsets().array_windows::<2>(), |[start, end]| start == end)
+    let offsets = values.value_offsets();
+    count_empty(values, offsets.iter().zip(&offsets[1..]), |(start, end)| start == end)
 }
 
 /// How many rows are empty and not null. A first pass without a branch finds that there is none in most columns.
