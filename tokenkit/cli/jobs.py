@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from tokenkit.cli.options import Kek
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -32,17 +34,6 @@ _KeyringFile = Annotated[
         envvar="TOKENKIT_KEYRING",
         show_envvar=True,
         help="The keyring file.",
-    ),
-]
-_Kek = Annotated[
-    str | None,
-    typer.Option(
-        "--kek",
-        metavar="URI",
-        envvar="TOKENKIT_KEK",
-        show_envvar=True,
-        help="The key-encryption key: passphrase:env:NAME, passphrase:file:PATH, "
-        "passphrase:prompt, or another provider's URI.",
     ),
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Replace an output that is there.")]
@@ -67,7 +58,7 @@ def tokenize(
         Path, typer.Option("--policy", "-p", metavar="POLICY", help="The policy file (YAML).")
     ],
     keyring: _KeyringFile = None,
-    kek: _Kek = None,
+    kek: Kek = None,
     force: _Force = False,
     quiet: _Quiet = False,
     as_json: _Json = False,
@@ -94,7 +85,7 @@ def detokenize(
         ),
     ] = None,
     keyring: _KeyringFile = None,
-    kek: _Kek = None,
+    kek: Kek = None,
     force: _Force = False,
     quiet: _Quiet = False,
     as_json: _Json = False,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tokenkit.cli.options import Kek
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -16,17 +18,6 @@ group = typer.Typer(
 )
 
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="The keyring file.")]
-_Kek = Annotated[
-    str | None,
-    typer.Option(
-        "--kek",
-        metavar="URI",
-        envvar="TOKENKIT_KEK",
-        show_envvar=True,
-        help="The key-encryption key: passphrase:env:NAME, passphrase:file:PATH, "
-        "passphrase:prompt, or another provider's URI.",
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +31,7 @@ def create(
     key: Annotated[
         list[str], typer.Option("--key", metavar="NAME", help="A key to make; repeatable.")
     ],
-    kek: _Kek = None,
+    kek: Kek = None,
 ) -> None:
     """Make a keyring with fresh keys. A file that is there is never overwritten."""
     from tokenkit.keys import create_keyring
@@ -52,7 +43,7 @@ def create(
 @group.command("list")
 def list_(
     file: _File,
-    kek: _Kek = None,
+    kek: Kek = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, one object a key version.")
     ] = False,
@@ -72,7 +63,7 @@ def list_(
 def rotate(
     file: _File,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The key to rotate.")],
-    kek: _Kek = None,
+    kek: Kek = None,
 ) -> None:
     """Give a key a fresh primary version; older versions still detokenize."""
     from tokenkit.keys import edit_keyring
