@@ -1,11 +1,14 @@
 """What a format gives to jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
+
+from tokenkit.errors import InputError
+from tokenkit.jobs.connectors.options import TextOptions
 
 
 class Source(Protocol):
@@ -13,11 +16,15 @@ class Source(Protocol):
 
     @property
     def schema(self) -> pl.Schema:
-        """Names and types of the columns."""
+        """Names and types of the columns, as :meth:`scan` gives them."""
+
+    @property
+    def types(self) -> Mapping[str, pl.DataType]:
+        """What text columns are to be cast to; a cell that can't be is of reason ``type``."""
 
     @property
     def rows(self) -> int | None:
-        """How many rows there are, if the format says so."""
+        """How many rows there are, as far as it's known before, during or after the scan."""
 
     @property
     def estimated_rows(self) -> int | None:
@@ -27,14 +34,23 @@ class Source(Protocol):
     def metadata(self) -> str | bytes | None:
         """The document of metadata, as it was found."""
 
+    def check(self) -> None:
+        """Check the file's structure as far as that can be done without giving its rows.
+
+        Raises
+        ------
+        InputError
+            With the file, and the line or row group. What only shows in the scan comes out of it
+            as an error of Polars, which :meth:`explain` turns into ours.
+        """
+
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
 
-    def complaint(self, text: str) -> str | None:
-        """Say in our own words what an error of Polars says about the file's structure.
+    def explain(self, text: str) -> InputError | None:
+        """Say in our own words what an error of the scan says about the file.
 
-        ``text`` may quote values; nothing of it may be given back. None if it's about something
-        else.
+        ``text`` may quote values; nothing of it is given back. None if it's about something else.
         """
 
 
@@ -48,7 +64,13 @@ class Sink(Protocol):
         """Raise :class:`~tokenkit.errors.UnsupportedType` for a column that can't be written."""
 
     def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
-        """Give the lazy frame that writes the rows to a file, and closes it, when it runs."""
+        """Give the lazy frame that writes the rows to a file when it runs.
+
+        The file is the caller's to close. Its descriptor can be read as well as written.
+        """
+
+    def finish(self, file: BinaryIO) -> None:
+        """Write what the file ends with, once the lazy frame has run without an error."""
 
     def count(self, path: Path) -> int:
         """Count the rows of a complete file, by reading it again."""
@@ -67,10 +89,10 @@ class Format:
     source
         Opens a file of it.
     sink
-        Writes a file of it.
+        Writes one file of it; given the suffix of the file's name.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    source: Callable[[Path], Source]
-    sink: Callable[[], Sink]
+    source: Callable[[Path, TextOptions], Source]
+    sink: Callable[[str, TextOptions], Sink]

@@ -1,19 +1,26 @@
 """Parquet: typed columns; metadata in the file's own key-value metadata."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
 from tokenkit.errors import InputError
+from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.protocol import Format
 from tokenkit.policy import METADATA_KEY
+
+_DAMAGE = ("parquet", "snappy", "zstd", "lz4", "gzip", "brotli", "thrift", "decompress", "page")
 
 
 class ParquetSource:
     """A Parquet file to read."""
 
-    def __init__(self, path: Path) -> None:
+    types: Mapping[str, pl.DataType] = {}
+
+    def __init__(self, path: Path, options: TextOptions) -> None:
+        refuse_options(options, path)
         self._path = path
         try:
             found = pl.read_parquet_metadata(path)
@@ -29,14 +36,22 @@ class ParquetSource:
             )
         self.metadata: str | bytes | None = found.get(METADATA_KEY)
 
+    def check(self) -> None:
+        """Check what the footer says against the file."""
+
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
         return pl.scan_parquet(self._path, glob=False, hive_partitioning=False)
 
-    def complaint(self, text: str) -> str | None:
-        """Say what an error of Polars says about the file's structure."""
-        if "parquet" in text.lower() or "snappy" in text.lower() or "zstd" in text.lower():
-            return "a part of the file can't be read: it is damaged"
+    def explain(self, text: str) -> InputError | None:
+        """Say what an error of Polars says about the file."""
+        lowered = text.lower()
+        if any(word in lowered for word in _DAMAGE):
+            return InputError(
+                "a part of the file can't be read: it is damaged",
+                file=str(self._path),
+                hint="get a whole copy of the file",
+            )
         return None
 
 
@@ -45,6 +60,10 @@ class ParquetSink:
 
     metadata_beside = False
 
+    def __init__(self, suffix: str, options: TextOptions) -> None:
+        del suffix
+        refuse_options(options)
+
     def check(self, schema: pl.Schema) -> None:
         """Every type that comes from a file can be written."""
 
@@ -52,6 +71,9 @@ class ParquetSink:
         """Give the lazy frame that writes the rows when it runs."""
         entries = {} if metadata is None else {METADATA_KEY: metadata}
         return frame.sink_parquet(file, metadata=entries, lazy=True)
+
+    def finish(self, file: BinaryIO) -> None:
+        """Nothing is left to write."""
 
     def count(self, path: Path) -> int:
         """Read the number of rows from the footer."""

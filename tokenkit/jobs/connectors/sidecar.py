@@ -1,0 +1,26 @@
+"""Sidecars: the metadata of files whose format has no place for it."""
+
+from pathlib import Path
+
+SUFFIX = ".tokenkit.json"
+_MOST_METADATA = 64 * 2**20
+
+
+def sidecar_of(path: Path) -> Path:
+    """Give the place of a file's sidecar.
+
+    Examples
+    --------
+    >>> sidecar_of(Path("customers.csv")).name
+    'customers.csv.tokenkit.json'
+    """
+    return path.with_name(path.name + SUFFIX)
+
+
+def read_sidecar(path: Path) -> bytes | None:
+    """Read the sidecar of a file, if it has one."""
+    try:
+        with sidecar_of(path).open("rb") as file:
+            return file.read(_MOST_METADATA)
+    except FileNotFoundError:
+        return None
