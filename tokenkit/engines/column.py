@@ -2,19 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tokenkit import _native
 from tokenkit.errors import KeyVersionUnknown
 from tokenkit.keys import Key, Keyring, KeyVersion, current_keyring
-from tokenkit.policy.rule import ColumnRule
+from tokenkit.policy.rule import ColumnRule, Version, checked_version
 
 Operation: TypeAlias = Literal["tokenize", "detokenize"]
 Output: TypeAlias = Literal["token", "outcome"]
 """Tokens in the type of the values, or a struct of token and reason that never fails on data."""
 REASONS: tuple[str, ...] = _native.REASONS
 """The reason codes: why a value doesn't fit its scheme."""
-VersionChoice: TypeAlias = int | Literal["primary"]
+VersionChoice: TypeAlias = Version
 """A key version: its number, or ``"primary"``."""
 
 
@@ -33,7 +33,7 @@ class ColumnCall:
     output
         ``token`` or ``outcome``.
     has_tweak_column
-        Whether a second column gives each value a tweak.
+        Whether a second column gives each value a tweak; always so if the rule names one.
     """
 
     rule: ColumnRule
@@ -42,9 +42,24 @@ class ColumnCall:
     output: Output = "token"
     has_tweak_column: bool = False
 
+    def __post_init__(self) -> None:
+        if self.rule.tweak is not None:
+            object.__setattr__(self, "has_tweak_column", True)
+
     @property
     def specification(self) -> str:
-        """The call as JSON, for the native module; names the key version by id and check value."""
+        """The call as JSON, for the native module; names the key version by id and check value.
+
+        Fields that have their default are left out, but for those of the first release.
+        """
+        rule = self.rule
+        given: dict[str, Any] = {
+            "literals": list(rule.literals),
+            "normalize": list(rule.normalize) if self.operation == "tokenize" else [],
+            "width": rule.parameters.width,
+            "token_type": "string" if rule.output == "string" else None,
+            "value_type": rule.value_type if self.operation == "detokenize" else None,
+        }
         return json.dumps(
             {
                 "operation": self.operation,
@@ -54,11 +69,13 @@ class ColumnCall:
                     "id": self.version.id,
                     "check_value": self.version.check_value.hex(),
                 },
-                "domain": self.rule.domain,
-                "method": self.rule.method.to_native(),
-                "on_invalid": self.rule.on_invalid,
+                "domain": rule.domain,
+                "method": rule.method.to_native(),
+                # Setting rows aside is a job's: to the native module their values are null.
+                "on_invalid": "null" if rule.on_invalid == "reject" else rule.on_invalid,
                 "output": self.output,
                 "tweak_column": self.has_tweak_column,
+                **{name: value for name, value in given.items() if value},
             },
             separators=(",", ":"),
         )
@@ -85,8 +102,9 @@ def choose_version(
     keyring
         Where the key is; by default the current keyring.
     version
-        The version's number or ``"primary"``. Detokenizing needs it once the key has had more than
-        one version, since a format-preserving token can't say which one made it.
+        The version's number or ``"primary"``; by default the rule's, if that is a number.
+        Detokenizing needs one once the key has had more than one version, since a format-preserving
+        token can't say which one made it.
 
     Raises
     ------
@@ -97,6 +115,8 @@ def choose_version(
     """
     if not isinstance(key, Key):
         key = (current_keyring() if keyring is None else keyring)[rule.key]
+    if version is None and rule.version != "primary":
+        version = rule.version
     if version is None and operation == "detokenize" and len(key.versions) > 1:
         raise KeyVersionUnknown(
             f'key "{key.name}" has had {len(key.versions)} versions, and nothing says which one '
@@ -104,15 +124,8 @@ def choose_version(
             hint=f"pass its number (versions={{COLUMN: 1}} or version=1), or "
             f'"primary" for version {key.primary_number}',
         )
-    return key.primary if version in (None, "primary") else key.version(_number(version))
-
-
-def _number(version: object) -> int:
-    if type(version) is not int:
-        raise KeyVersionUnknown(
-            "a key version is a number such as 1, or primary", hint='version=1 or version="primary"'
-        )
-    return version
+    chosen = "primary" if version is None else checked_version(version)
+    return key.primary if chosen == "primary" else key.version(chosen)
 
 
 def key_name(key: str | Key) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 import polars as pl
 
 from tokenkit.engines.column import ColumnCall, Operation, choose_version
-from tokenkit.engines.frame_plan import Versions, plan_frame
-from tokenkit.engines.options import SchemeOptions, read_rule
+from tokenkit.engines.frame_plan import Recorded, Versions, plan_frame
+from tokenkit.engines.options import OnInvalidValue, SchemeOptions, read_rule
 from tokenkit.engines.polars import frames
 from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.errors import SchemeError, UnsupportedType, translated
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from tokenkit.keys import Keyring
     from tokenkit.policy import PolicySource
-    from tokenkit.policy.rule import OnInvalid
 
     Frame = TypeVar(
         "Frame", pl.DataFrame, pl.LazyFrame, pa.Table, pa.RecordBatch, pa.RecordBatchReader
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def tokenize(data: Frame, policy: PolicySource, *, keyring: Keyring | None = None) -> Frame: ...
 @overload
 def tokenize(
-    data: Column, policy: str, *, on_invalid: OnInvalid = ..., **options: Unpack[SchemeOptions]
+    data: Column, policy: str, *, on_invalid: OnInvalidValue = ..., **options: Unpack[SchemeOptions]
 ) -> Column: ...
 def tokenize(data: Any, policy: Any, **options: Any) -> Any:
     """Replace values by tokens: a frame by policy, or one column by scheme.
@@ -87,10 +86,12 @@ def detokenize(
     data: Frame, policy: PolicySource, *, keyring: Keyring | None = None, versions: Versions = None
 ) -> Frame: ...
 @overload
+def detokenize(data: Frame, *, columns: Recorded, keyring: Keyring | None = None) -> Frame: ...
+@overload
 def detokenize(
-    data: Column, policy: str, *, on_invalid: OnInvalid = ..., **options: Unpack[SchemeOptions]
+    data: Column, policy: str, *, on_invalid: OnInvalidValue = ..., **options: Unpack[SchemeOptions]
 ) -> Column: ...
-def detokenize(data: Any, policy: Any, **options: Any) -> Any:
+def detokenize(data: Any, policy: Any = None, **options: Any) -> Any:
     """Turn tokens back into the values that they stand for; undoes :func:`tokenize`.
 
     Parameters
@@ -100,6 +101,10 @@ def detokenize(data: Any, policy: Any, **options: Any) -> Any:
     versions
         For a frame: the key version of each column, or one for all, as a number or ``"primary"``.
         Frames carry no metadata, so this is needed once a key has had more than one version.
+    columns
+        For a frame, in place of a policy: the metadata of the file that it was read from, or what
+        :meth:`~tokenkit.policy.Metadata.verify` gives. Columns that it doesn't describe stay as
+        they are; those that the frame lacks are passed over.
 
     Returns
     -------
@@ -109,6 +114,8 @@ def detokenize(data: Any, policy: Any, **options: Any) -> Any:
     ------
     KeyVersionUnknown
         If a key has had several versions and ``versions`` doesn't say which made the tokens.
+    MetadataError
+        If the metadata can't be trusted, or the frame has none of its columns.
     PolicyError, SchemeError, KeyringError, InvalidValues, UnsupportedType
         As for :func:`tokenize`.
 
@@ -166,14 +173,16 @@ def _transform_arrow(data: Any, policy: Any, operation: Operation, options: dict
 
 
 def _frame_options(operation: Operation, options: dict[str, Any]) -> dict[str, Any]:
-    takes = {"keyring"} | ({"versions"} if operation == "detokenize" else set())
+    takes = {"keyring"} | ({"versions", "columns"} if operation == "detokenize" else set())
     foreign = sorted(set(options) - takes)
     if foreign:
         raise SchemeError(
             f"a frame is {operation}d by policy, which has no option {foreign[0]!r}",
             hint="put the scheme and its parameters into the policy",
         )
-    return options
+    chosen = dict(options)
+    chosen["recorded"] = chosen.pop("columns", None)
+    return chosen
 
 
 def _column_call(scheme: Any, operation: Operation, options: dict[str, Any]) -> ColumnCall:

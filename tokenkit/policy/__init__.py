@@ -3,9 +3,10 @@
 Also the metadata beside tokens, which says what a policy came down to when they were made.
 """
 
+from tokenkit.policy.column_metadata import ColumnMetadata
 from tokenkit.policy.file import PolicySource, load_policy, read_policy
-from tokenkit.policy.metadata import METADATA_KEY, ColumnMetadata, Metadata
-from tokenkit.policy.model import Fate, Policy
+from tokenkit.policy.metadata import METADATA_KEY, Metadata, VerifiedMetadata
+from tokenkit.policy.model import Fate, Policy, RejectsRule
 from tokenkit.policy.resolve import resolve
 from tokenkit.policy.rule import ColumnRule
 
@@ -17,6 +18,8 @@ __all__ = [
     "Metadata",
     "Policy",
     "PolicySource",
+    "RejectsRule",
+    "VerifiedMetadata",
     "load_policy",
     "read_policy",
     "resolve",

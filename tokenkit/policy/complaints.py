@@ -1,35 +1,72 @@
 """What is wrong with a policy's fields: names of fields and choices, and no value."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 Location: TypeAlias = tuple[str | int, ...]
 """Where a field stands: the names on the way to it."""
+Place: TypeAlias = Callable[[Location], str]
+"""Says where a field stands, as the beginning of a message (``"policy.yaml, line 3: "``)."""
 
-_NOT_YET = frozenset(
-    {"literals", "normalize", "output", "pattern", "rejects", "tweak", "version", "width"}
-)
-"""Fields that the format reserves and this release doesn't have."""
-_CHOICES_NOT_YET = frozenset({"reject", "seal"})
-
-_FIELDS = {
-    "policy": ["columns", "unlisted"],
-    "keep": ["first", "last"],
-    "tokenized": [
-        *("scheme", "key", "domain", "keep", "check_digit", "alphabet", "separators"),
-        *("min_length", "max_length", "allow_small_domain", "on_invalid"),
-    ],
-    "untouched": ["action"],
+FIELDS = {
+    "policy": ("columns", "unlisted", "rejects"),
+    "keep": ("first", "last"),
+    "rejects": ("key",),
+    "tokenized": (
+        *("action", "scheme", "key", "domain", "keep", "check_digit", "alphabet", "separators"),
+        *("min_length", "max_length", "width", "allow_small_domain", "literals", "normalize"),
+        *("tweak", "output", "version", "on_invalid"),
+    ),
+    "untouched": ("action",),
 }
+"""The fields of each kind of mapping in a policy."""
 _COLUMN_HINT = "card: {scheme: credit-card, key: payments}, or note: {action: keep}"
-_KINDS = {
-    "string_type": ("a text", "put it in quotes if it looks like a number, a date, yes or no"),
-    "int_type": ("a whole number", "write it without quotes or a fraction"),
-    "bool_type": ("true or false", "write true or false without quotes"),
-    "greater_than_equal": ("a number from 0 to 15", None),
-    "less_than_equal": ("a number from 0 to 15", None),
+_QUOTES = "put it in quotes if it looks like a number, a date, yes or no"
+_IS = {
+    "action": "tokenize, keep or drop",
+    "check_digit": "ignore, valid or invalid",
+    "literals": "a list of texts",
+    "normalize": "a list of trim, nfc, lower and strip-separators",
+    "on_invalid": "error, null, reject or seal",
+    "output": "same or string",
+    "unlisted": "error, keep or drop",
+    "version": "a number from 1 on, or primary",
 }
+"""What a field is, where it is more than of a kind."""
+_KINDS = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "greater_than_equal": "a number from 0 to 15",
+    "less_than_equal": "a number from 0 to 15",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+}
+_HINTS = {
+    "a text": _QUOTES,
+    "a whole number": "write it without quotes or a fraction",
+    "true or false": "write true or false without quotes",
+}
+_RIGHT = {
+    "action": "leave action out to tokenize the column, or say action: keep or action: drop",
+    "check_digit": "check_digit: valid",
+    "first": "keep: {first: 6, last: 4}",
+    "keep": "keep: {first: 6, last: 4}",
+    "last": "keep: {first: 6, last: 4}",
+    "literals": 'literals: ["N/A", "0"], each in quotes',
+    "normalize": "normalize: [trim, lower]",
+    "on_invalid": "on_invalid: reject sets rows aside; error (the default) makes the job fail",
+    "output": "output: string",
+    "rejects": "rejects: {key: people}",
+    "unlisted": "unlisted: keep",
+    "version": "version: 2",
+    "width": "width: 10",
+}
+"""What would be right for a field."""
+_PLAIN = re.compile(r"[a-z][a-z_-]{0,31}")
 
 
 def complaint(error: Mapping[str, Any]) -> tuple[Location, str | None, str, str | None]:
@@ -55,30 +92,47 @@ def complaint(error: Mapping[str, Any]) -> tuple[Location, str | None, str, str 
     return location, column, message, hint
 
 
+def field_in_words(name: object) -> str:
+    """Name a field that shouldn't be there, unless it could be a value gone astray.
+
+    Examples
+    --------
+    >>> field_in_words("kee"), field_in_words("4111 1111")
+    ('field "kee"', 'such field')
+    """
+    return f'field "{name}"' if isinstance(name, str) and _PLAIN.fullmatch(name) else "such field"
+
+
 def _words(error: Mapping[str, Any], kind: str, location: Location) -> tuple[str, str | None]:
     if location[-1] == "[key]":
         return "a column's name is a text", "put the name in quotes"
     if location == ("columns",) and error["type"] != "missing":
         return "columns is a mapping from column names to what happens to them", _COLUMN_HINT
-    if len(location) == 2:
+    if location[0] == "columns" and len(location) == 2:
         return "a column has its fields in a mapping", _COLUMN_HINT
     field = str(location[-1])
     match error["type"]:
         case "missing":
             return f'the field "{field}" is missing', _missing_hint(field)
         case "extra_forbidden":
-            return _unknown(field, "keep" if "keep" in location[:-1] else kind)
-        case "literal_error":
-            if error.get("input") in _CHOICES_NOT_YET:
-                return (
-                    f"this release does not have {field}: {error['input']} yet",
-                    "use error or null",
-                )
-            return f"{field} is {error['ctx']['expected'].replace(chr(39), '')}", None
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return f"{field} is a mapping", "keep: {first: 6, last: 4}"
-    what, hint = _KINDS.get(error["type"], ("of another kind", None))
-    return f"{field} is {what}", hint
+            inner = [str(step) for step in location[:-1] if step in {"keep", "rejects"}]
+            return _unknown(location[-1], inner[-1] if inner else kind)
+    return _wrong(error, kind, location)
+
+
+def _wrong(error: Mapping[str, Any], kind: str, location: Location) -> tuple[str, str | None]:
+    # An item of a list has its number for a name.
+    number = location[-1] if isinstance(location[-1], int) else None
+    field = str(location[-1] if number is None else location[-2])
+    if error["type"] == "nothing":
+        return f'the field "{field}" has no value', _RIGHT.get(
+            field, "leave it out, or give it one"
+        )
+    if kind == "untouched":
+        return "action is tokenize, keep or drop", _RIGHT["action"]
+    what = _IS.get(field) or _KINDS.get(error["type"], "of another kind")
+    odd = "" if number is None else f": number {number + 1} is not one"
+    return f"{field} is {what}{odd}", _RIGHT.get(field, _HINTS.get(what))
 
 
 def _missing_hint(field: str) -> str:
@@ -87,18 +141,16 @@ def _missing_hint(field: str) -> str:
     return f"a tokenized column needs scheme and key, others an action: {_COLUMN_HINT}"
 
 
-def _unknown(field: str, kind: str) -> tuple[str, str]:
-    if kind == "untouched" and field in _FIELDS["tokenized"]:
+def _unknown(field: object, kind: str) -> tuple[str, str]:
+    if kind == "untouched" and field in FIELDS["tokenized"]:
         return (
             f'a column with an action has no field "{field}"',
             "leave action out to tokenize the column",
         )
-    if field in _NOT_YET:
-        return f'this release does not have the field "{field}" yet', "leave it out"
-    fields = _FIELDS[kind]
-    close = get_close_matches(field, fields, n=1)
+    fields = FIELDS[kind]
+    close = get_close_matches(str(field), fields, n=1)
     known = ", ".join(fields)
     return (
-        f'there is no field "{field}"',
+        f"there is no {field_in_words(field)}",
         f"did you mean {close[0]}?" if close else f"fields here are {known}",
     )

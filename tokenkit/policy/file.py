@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.composer import ComposerError
 
 from tokenkit.errors import PolicyError
-from tokenkit.policy.complaints import Location
-from tokenkit.policy.model import Place, Policy
+from tokenkit.policy.complaints import Location, Place, field_in_words
+from tokenkit.policy.model import Policy
 
 PolicySource: TypeAlias = Policy | Mapping[str, object] | str | os.PathLike[str]
 """A policy, a mapping of its fields, or the path of a policy file."""
@@ -40,7 +41,9 @@ class _Loader(yaml.SafeLoader):
                 raise _RefusedError(line, "a field's name is a text")
             if key.value in names:
                 raise _RefusedError(
-                    line, f'the field "{key.value}" stands there twice', "leave one of them out"
+                    line,
+                    f"the {field_in_words(key.value)} stands there twice",
+                    "leave one of them out",
                 )
             names.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -135,6 +138,8 @@ def _parsed(shown: str, text: str) -> tuple[Mapping[str, object], yaml.Node]:
         mark = getattr(exc, "problem_mark", None)
         line = mark.line + 1 if mark else 0
         problem = "this is not the YAML of a policy"
+        if isinstance(exc, ComposerError):
+            hint = 'a name that begins with * or & stands in quotes: "*_tel": {action: keep}'
     except (ValueError, TypeError, RecursionError):
         # Numbers and dates out of range, and mappings nested beyond measure.
         problem = "this is not the YAML of a policy"
@@ -152,6 +157,10 @@ def _line(node: yaml.Node, location: Location) -> int:
     """Find the line of a field, or of what it is missing from."""
     line: int = node.start_mark.line + 1
     for step in location:
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key, value in node.value:

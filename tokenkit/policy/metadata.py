@@ -11,28 +11,27 @@ in the sidecar ``NAME.tokenkit.json`` of other files. It is JSON with one spelli
                           "parameters": {"keep": {"first": 0, "last": 4}},
                           "scheme": "credit-card",
                           "shape": {...}}},
-     "contract": 1, "file": "parquet", "format": "tokenkit-metadata", "policy": "..."}
+     "contract": 1, "file": "parquet", "format": "tokenkit-metadata", "policy": "...", "run": "..."}
 
-``parameters`` are what the policy said, ``shape`` what they came down to. Each column's ``mac`` is
+``parameters`` are what the policy said, ``shape`` what they came down to. A column also has
+``literals``, ``normalize``, ``tweak``, ``output`` and ``type`` (the type of the values, where their
+tokens have another), each only where it says something. Each column's ``mac`` is
 HMAC-SHA-256 under the "metadata MAC" subkey of its own key version, over the canonical JSON of its
 fields without the MAC, its name, the names of all columns, and the fields of the whole document
-(contract, file, format, policy). So no field can be changed, no column moved to another name, added
-or taken away, and no document moved to another kind of file, without the key; and rekeying one
-column leaves the MACs of the others as they are.
+(contract, file, format, policy, run). So no field can be changed, no column moved to another name,
+added or taken away, and no document moved to another kind of file, without the key; and rekeying
+one column leaves the MACs of the others as they are.
 """
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeAlias
 
-from tokenkit.errors import (
-    MetadataMismatch,
-    MetadataTampered,
-    SchemeError,
-)
+from tokenkit.errors import MetadataMismatch, MetadataTampered
 from tokenkit.keys import Keyring, KeyVersion
 from tokenkit.keys.strict_json import MalformedError, compact, fields, parse
+from tokenkit.policy.column_metadata import ColumnMetadata, hexadecimal
 from tokenkit.policy.rule import ColumnRule
 
 METADATA_KEY: Final = "tokenkit"
@@ -40,125 +39,11 @@ METADATA_KEY: Final = "tokenkit"
 CONTRACT: Final = 1
 """The version of the token contract that this release follows."""
 _FORMAT = "tokenkit-metadata"
-_MAC_BYTES = 32
-_CHECK_VALUE_BYTES = 16
+_RUN_BYTES = 16
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnMetadata:
-    """What a document says of one column. Not to be trusted before :meth:`Metadata.verify`.
-
-    Attributes
-    ----------
-    scheme, domain, on_invalid
-        As in the policy that the tokens were made by.
-    parameters
-        The scheme's parameters that differed from their defaults.
-    shape
-        The parameters that shape tokens, defaults included.
-    key, version, id, check_value
-        The key's name, and the number, id and key-check value of its version.
-    mac
-        The MAC over all of it.
-    """
-
-    scheme: str
-    domain: str
-    on_invalid: str
-    parameters: Mapping[str, Any]
-    shape: Mapping[str, Any]
-    key: str
-    version: int
-    id: int
-    check_value: bytes
-    mac: bytes
-
-    @classmethod
-    def of(cls, rule: ColumnRule, version: KeyVersion) -> Self:
-        """Describe a column that is about to be tokenized; the MAC is still missing."""
-        given = asdict(rule.parameters)
-        return cls(
-            scheme=rule.scheme.name,
-            domain=rule.domain,
-            on_invalid=rule.on_invalid,
-            parameters={name: given[name] for name in sorted(rule.parameters.given())},
-            shape=rule.method.shape,
-            key=version.name,
-            version=version.number,
-            id=version.id,
-            check_value=version.check_value,
-            mac=b"",
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the fields as they are written, without the MAC."""
-        return {
-            "scheme": self.scheme,
-            "domain": self.domain,
-            "on_invalid": self.on_invalid,
-            "parameters": dict(self.parameters),
-            "shape": dict(self.shape),
-            "key": {
-                "name": self.key,
-                "version": self.version,
-                "id": self.id,
-                "check_value": self.check_value.hex(),
-            },
-        }
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        """Read a column's fields, MAC included."""
-        read = fields(
-            value,
-            "a column",
-            scheme=str,
-            domain=str,
-            on_invalid=str,
-            parameters=dict,
-            shape=dict,
-            key=dict,
-            mac=str,
-        )
-        key = fields(read["key"], "a key", name=str, version=int, id=int, check_value=str)
-        return cls(
-            scheme=read["scheme"],
-            domain=read["domain"],
-            on_invalid=read["on_invalid"],
-            parameters=read["parameters"],
-            shape=read["shape"],
-            key=key["name"],
-            version=key["version"],
-            id=key["id"],
-            check_value=_hexadecimal(key["check_value"], _CHECK_VALUE_BYTES),
-            mac=_hexadecimal(read["mac"], _MAC_BYTES),
-        )
-
-    def rule(self, name: str) -> ColumnRule:
-        """Build the rule that the tokens were made by.
-
-        Raises
-        ------
-        MetadataMismatch
-            If this release would make other tokens from the same parameters.
-        """
-        try:
-            rule = ColumnRule.build(
-                self.scheme,
-                key=self.key,
-                domain=self.domain,
-                on_invalid="null" if self.on_invalid == "null" else "error",
-                **self.parameters,
-            )
-        except SchemeError:
-            rule = None
-        if rule is None or rule.method.shape != self.shape:
-            raise MetadataMismatch(
-                "the tokens were made with a scheme or parameters that this release does not have",
-                column=name,
-                hint="use the release of tokenkit that made them, or a newer one",
-            )
-        return rule
+VerifiedMetadata: TypeAlias = Mapping[str, tuple[ColumnRule, KeyVersion]]
+"""For each column of tokens, how and under which key version they were made: what
+:meth:`Metadata.verify` gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +58,8 @@ class Metadata:
         The digest of the policy that the tokens were made by.
     columns
         What it says of each column, by name.
+    run
+        The id of the run that wrote the tokens, 32 hexadecimal digits; empty if there is none.
 
     Examples
     --------
@@ -187,11 +74,10 @@ class Metadata:
     file: str
     policy: str
     columns: Mapping[str, ColumnMetadata]
+    run: str = ""
 
     @classmethod
-    def sign(
-        cls, file: str, policy: str, columns: Mapping[str, tuple[ColumnRule, KeyVersion]]
-    ) -> str:
+    def sign(cls, file: str, policy: str, columns: VerifiedMetadata, run: str = "") -> str:
         """Write the document for tokens that are about to be made.
 
         Parameters
@@ -201,7 +87,10 @@ class Metadata:
         policy
             The policy's digest.
         columns
-            For each tokenized column its rule and key version.
+            For each tokenized column its rule and key version. Where the tokens of integers are
+            strings, the rule has the type of the integers.
+        run
+            The id of the run, 32 hexadecimal digits; empty if there is none.
 
         Raises
         ------
@@ -209,7 +98,7 @@ class Metadata:
             If a key version isn't loaded.
         """
         found = {name: ColumnMetadata.of(*pair) for name, pair in columns.items()}
-        unsigned = cls(file, policy, found)
+        unsigned = cls(file, policy, found, run)
         written = {
             name: {
                 **described.to_json(),
@@ -235,7 +124,18 @@ class Metadata:
             read, problem = parse(content), ""
             if isinstance(read, dict) and type(read.get("contract")) is int:
                 _require_known_contract(read["contract"])
-            whole = fields(read, "it", format=str, contract=int, file=str, policy=str, columns=dict)
+            whole = fields(
+                read,
+                "it",
+                format=str,
+                contract=int,
+                file=str,
+                policy=str,
+                run=str,
+                columns=dict,
+            )
+            if whole["run"]:
+                hexadecimal(whole["run"], _RUN_BYTES)
             if whole["format"] != _FORMAT or compact(whole) != content.rstrip(b"\n"):
                 problem = "it is not spelled as tokenkit does"
             columns = {
@@ -247,9 +147,20 @@ class Metadata:
             raise MetadataTampered(
                 f"the metadata is damaged or was altered: {problem}", hint=_TAMPERED_HINT
             )
-        return cls(whole["file"], whole["policy"], columns)
+        # A field that is spelled out as nothing would be a second spelling of the same document.
+        if any(
+            column.to_json().keys() | {"mac"} != whole["columns"][name].keys()
+            for name, column in columns.items()
+        ):
+            raise MetadataTampered(
+                "the metadata is damaged or was altered: it has a field that says nothing",
+                hint=_TAMPERED_HINT,
+            )
+        return cls(whole["file"], whole["policy"], columns, whole["run"])
 
-    def verify(self, keyring: Keyring, file: str) -> dict[str, tuple[ColumnRule, KeyVersion]]:
+    def verify(
+        self, keyring: Keyring, file: str | None = None
+    ) -> dict[str, tuple[ColumnRule, KeyVersion]]:
         """Check every MAC, and find the rules and key versions that the tokens were made by.
 
         Parameters
@@ -257,7 +168,7 @@ class Metadata:
         keyring
             Where the keys are.
         file
-            The kind of file that the document was found in.
+            The kind of file that the document was found in, where there is one.
 
         Raises
         ------
@@ -268,7 +179,7 @@ class Metadata:
         UnknownKey, KeyVersionUnknown, KeyVersionDisabled, KeyConflict
             If the keyring doesn't have a key version that it names.
         """
-        if self.file != file:
+        if file is not None and self.file != file:
             raise MetadataMismatch(
                 "the metadata belongs to another kind of file",
                 hint=f"it must come from the {file} file that the tokens were written to",
@@ -294,6 +205,7 @@ class Metadata:
             "contract": CONTRACT,
             "file": self.file,
             "policy": self.policy,
+            "run": self.run,
         }
 
     def message(self, name: str) -> bytes:
@@ -318,13 +230,3 @@ def _require_known_contract(contract: int) -> None:
             f"version {CONTRACT}",
             hint="use a newer release of tokenkit",
         )
-
-
-def _hexadecimal(text: str, size: int) -> bytes:
-    try:
-        content = bytes.fromhex(text)
-    except ValueError:
-        content = b""
-    if len(content) != size or content.hex() != text:
-        raise MalformedError("a field is not of the right length or spelling")
-    return content

@@ -1,100 +1,39 @@
-"""The policy: its fields, and the checks that need no data."""
+"""The policy: what happens to each column, and the checks that need no data."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from tokenkit.errors import InvalidKey, PolicyError, SchemeError, TokenkitError
+from tokenkit.keys.key import checked_name
 from tokenkit.keys.strict_json import compact
-from tokenkit.policy.complaints import Location, complaint
-from tokenkit.policy.rule import ColumnRule, OnInvalid
-from tokenkit.schemes import CheckDigit
+from tokenkit.policy.complaints import Location, Place, complaint
+from tokenkit.policy.fields import PolicyFields, TokenizedColumn, Unlisted, UntouchedColumn
+from tokenkit.policy.names import ColumnNames
+from tokenkit.policy.rule import ColumnRule
+from tokenkit.schemes import Keep, Parameters
 
 Action: TypeAlias = Literal["keep", "drop"]
 """What happens to a column that isn't tokenized."""
 Fate: TypeAlias = ColumnRule | Action
 """What happens to a column: its rule, or ``"keep"`` or ``"drop"``."""
-Unlisted: TypeAlias = Literal["error", "keep", "drop"]
-"""What happens to columns that the policy doesn't name."""
-Place: TypeAlias = Callable[[Location], str]
-"""Says where a field stands, as the beginning of a message (``"policy.yaml, line 3: "``)."""
 
 
-class _Fields(BaseModel):
-    # strict: a number isn't quietly read as a text, nor a text as a number.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+@dataclass(frozen=True, slots=True)
+class RejectsRule:
+    """How rejected rows are sealed.
 
+    Attributes
+    ----------
+    key
+        The name of the key for them.
+    """
 
-class KeepFields(_Fields):
-    """``keep``: how many characters stay as they are at either end."""
-
-    first: int = Field(default=0, ge=0, le=15)
-    last: int = Field(default=0, ge=0, le=15)
-
-
-def _spelled_out(value: object) -> object:
-    # YAML reads a bare null as nothing; the field's name stands there, so it is the choice "null".
-    return "null" if value is None else value
-
-
-class TokenizedColumn(_Fields):
-    """A column that is tokenized."""
-
-    scheme: str
-    key: str
-    domain: str = ""
-    keep: KeepFields = KeepFields()
-    check_digit: CheckDigit | None = None
-    alphabet: str | None = None
-    separators: str | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    allow_small_domain: bool = False
-    on_invalid: Annotated[OnInvalid, BeforeValidator(_spelled_out)] = "error"
-
-    def rule(self) -> ColumnRule:
-        """Build the column's rule."""
-        given = self.model_dump(exclude_unset=True)
-        return ColumnRule.build(given.pop("scheme"), **given)
-
-
-class UntouchedColumn(_Fields):
-    """A column that is kept as it is, or dropped."""
-
-    action: Action
-
-
-def _kind(column: object) -> str:
-    untouched = isinstance(column, UntouchedColumn) or (
-        isinstance(column, Mapping) and "action" in column
-    )
-    return "untouched" if untouched else "tokenized"
-
-
-class PolicyFields(_Fields):
-    """The fields of a policy file."""
-
-    columns: dict[
-        str,
-        Annotated[
-            Annotated[TokenizedColumn, Tag("tokenized")]
-            | Annotated[UntouchedColumn, Tag("untouched")],
-            Discriminator(_kind),
-        ],
-    ]
-    unlisted: Unlisted = "error"
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +46,17 @@ class Policy:
     Attributes
     ----------
     columns
-        For each named column its rule, or ``"keep"`` or ``"drop"``.
+        For each entry, a column's name or a pattern of names, its rule, or ``"keep"`` or
+        ``"drop"``.
     unlisted
-        What happens to columns that aren't named: ``error``, ``keep`` or ``drop``.
+        What happens to columns that no entry means: ``error``, ``keep`` or ``drop``.
     digest
         SHA-256 of the policy's canonical JSON, as hexadecimal digits: the same for every file that
         says the same, whatever its order, comments and defaults that it spells out.
+    rejects
+        How rejected rows are sealed, if the policy says so.
+    names
+        Finds the entry that means a column.
 
     Examples
     --------
@@ -126,6 +70,8 @@ class Policy:
     columns: Mapping[str, Fate]
     unlisted: Unlisted
     digest: str
+    rejects: RejectsRule | None = None
+    names: ColumnNames = field(default=ColumnNames(()), repr=False, compare=False)
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, object], *, place: Place | None = None) -> Self:
@@ -141,24 +87,90 @@ class Policy:
         Raises
         ------
         PolicyError
-            If a field is missing, unknown or of the wrong kind, or if columns look joinable and
-            aren't.
+            If a field is missing, unknown or of the wrong kind, if columns look joinable and
+            aren't, or if a tweak column is not kept in clear.
         SchemeError, DomainTooSmall, InvalidKey
             If a column's scheme can't work so.
         """
         where = place or (lambda _: "")
         parsed = _parsed(fields, where)
         columns = {name: _fate(name, column, where) for name, column in parsed.columns.items()}
-        _check_joins({n: r for n, r in columns.items() if isinstance(r, ColumnRule)}, where)
-        canonical = compact(parsed.model_dump(exclude_defaults=True))
-        return cls(
-            MappingProxyType(columns), parsed.unlisted, hashlib.sha256(canonical).hexdigest()
-        )
+        rules = {name: fate for name, fate in columns.items() if isinstance(fate, ColumnRule)}
+        _check_joins(rules, where)
+        names = _names(columns, where)
+        rejects = _rejects(parsed, where)
+        found = cls(MappingProxyType(columns), parsed.unlisted, "", rejects, names)
+        for name, rule in rules.items():
+            if rule.tweak is not None:
+                _check_tweak(found, name, rule.tweak, where)
+        digest = hashlib.sha256(compact(found.to_mapping())).hexdigest()
+        return replace(found, digest=digest)
 
     @property
     def rules(self) -> dict[str, ColumnRule]:
         """The columns that are tokenized."""
         return {name: fate for name, fate in self.columns.items() if isinstance(fate, ColumnRule)}
+
+    def fate(self, column: str) -> Fate | None:
+        """Say what happens to a column; None where nothing says it and ``unlisted`` is ``error``.
+
+        Raises
+        ------
+        PolicyError
+            If two patterns fit its name.
+
+        Examples
+        --------
+        >>> Policy.from_mapping({"columns": {"*_id": {"action": "keep"}}}).fate("order_id")
+        'keep'
+        """
+        entry = self.names.entry(column)
+        if entry is not None:
+            return self.columns[entry]
+        return None if self.unlisted == "error" else self.unlisted
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the fields of the shortest policy that says the same, as :meth:`from_mapping` reads.
+
+        Examples
+        --------
+        >>> Policy.from_mapping({"columns": {"a": {"action": "keep"}}, "unlisted": "error"})
+        ... # doctest: +ELLIPSIS
+        Policy(columns=mappingproxy({'a': 'keep'}), unlisted='error', ...
+        >>> Policy.from_mapping({"columns": {}, "unlisted": "error"}).to_mapping()
+        {'columns': {}}
+        """
+        columns = {
+            name: _rule_fields(fate) if isinstance(fate, ColumnRule) else {"action": fate}
+            for name, fate in self.columns.items()
+        }
+        found: dict[str, Any] = {"columns": columns}
+        if self.unlisted != "error":
+            found["unlisted"] = self.unlisted
+        if self.rejects is not None and self.rejects.key is not None:
+            found["rejects"] = {"key": self.rejects.key}
+        return found
+
+
+def joins_apart(one: ColumnRule, other: ColumnRule) -> list[str]:
+    """Name what keeps the tokens of two columns apart, key and domain aside.
+
+    Examples
+    --------
+    >>> card = ColumnRule.build("credit-card", key="k", domain="d")
+    >>> joins_apart(card, ColumnRule.build("credit-card", key="k", domain="d", keep={"last": 4}))
+    ['keep']
+    """
+    if one.scheme.name != other.scheme.name:
+        return ["the scheme"]
+    shapes: tuple[dict[str, Any], dict[str, Any]] = (one.method.shape, other.method.shape)
+    names = sorted(shapes[0].keys() | shapes[1].keys())
+    found = [name for name in names if shapes[0].get(name) != shapes[1].get(name)]
+    if (one.tweak is None) != (other.tweak is None):
+        found.append("a tweak")
+    if one.shaping_literals != other.shaping_literals:
+        found.append("the literals that the scheme would tokenize")
+    return found
 
 
 def _parsed(fields: Mapping[str, object], where: Place) -> PolicyFields:
@@ -180,19 +192,48 @@ def _refusal(exc: ValidationError, where: Place) -> PolicyError:
 def _fate(name: str, column: TokenizedColumn | UntouchedColumn, where: Place) -> Fate:
     if isinstance(column, UntouchedColumn):
         return column.action
+    given = column.model_dump(exclude_unset=True)
+    given.pop("action", None)
     error: TokenkitError
     try:
-        return column.rule()
+        return ColumnRule.build(given.pop("scheme"), **given)
     except (SchemeError, InvalidKey) as exc:
-        error = type(exc)(f"{where(('columns', name))}{exc.message}", column=name, hint=exc.hint)
+        error = _located(exc, ("columns", name), name, where)
     raise error
+
+
+def _rejects(parsed: PolicyFields, where: Place) -> RejectsRule | None:
+    if parsed.rejects is None:
+        return None
+    error: TokenkitError
+    try:
+        key = parsed.rejects.key
+        return RejectsRule(None if key is None else checked_name(key))
+    except InvalidKey as exc:
+        error = _located(exc, ("rejects", "key"), None, where)
+    raise error
+
+
+def _names(columns: Mapping[str, Fate], where: Place) -> ColumnNames:
+    error: TokenkitError
+    try:
+        return ColumnNames(columns)
+    except PolicyError as exc:
+        error = _located(exc, ("columns", exc.column or ""), exc.column, where)
+    raise error
+
+
+def _located(
+    exc: TokenkitError, location: Location, column: str | None, where: Place
+) -> TokenkitError:
+    return type(exc)(f"{where(location)}{exc.message}", column=column, hint=exc.hint)
 
 
 def _check_joins(rules: Mapping[str, ColumnRule], where: Place) -> None:
     first: dict[tuple[str, str], str] = {}
     for name, rule in rules.items():
         other = first.setdefault((rule.key, rule.domain), name)
-        differing = _differences(rules[other], rule)
+        differing = joins_apart(rules[other], rule)
         if differing:
             raise PolicyError(
                 f'{where(("columns", name))}the columns "{other}" and "{name}" share the key '
@@ -203,9 +244,45 @@ def _check_joins(rules: Mapping[str, ColumnRule], where: Place) -> None:
             )
 
 
-def _differences(one: ColumnRule, other: ColumnRule) -> list[str]:
-    if one.scheme.name != other.scheme.name:
-        return ["the scheme"]
-    shapes: tuple[dict[str, Any], dict[str, Any]] = (one.method.shape, other.method.shape)
-    names = sorted(shapes[0].keys() | shapes[1].keys())
-    return [name for name in names if shapes[0].get(name) != shapes[1].get(name)]
+def _check_tweak(policy: Policy, name: str, tweak: str, where: Place) -> None:
+    error: TokenkitError
+    try:
+        if policy.fate(tweak) == "keep":
+            return
+        error = PolicyError(
+            f'the tweak of "{name}" is the column "{tweak}", which the policy does not keep',
+            hint=f'a tweak column stays in clear: "{tweak}": {{action: keep}}',
+        )
+    except PolicyError as exc:
+        error = exc
+    raise _located(error, ("columns", name, "tweak"), name, where)
+
+
+def _rule_fields(rule: ColumnRule) -> dict[str, Any]:
+    found: dict[str, Any] = {"scheme": rule.scheme.name, "key": rule.key}
+    if rule.domain != rule.scheme.name:
+        found["domain"] = rule.domain
+    default = ColumnRule.build("text", key="any")
+    for name in ("on_invalid", "normalize", "literals", "tweak", "output", "version"):
+        value = getattr(rule, name)
+        if value != getattr(default, name):
+            found[name] = list(value) if isinstance(value, tuple) else value
+    return found | _given(rule)
+
+
+def _given(rule: ColumnRule) -> dict[str, Any]:
+    """Give the parameters that make a difference, as they are written."""
+    parameters = rule.parameters
+    for name in sorted(parameters.given()):
+        without = replace(parameters, **{name: getattr(Parameters(), name)})
+        try:
+            method = rule.scheme.method(without)
+        except SchemeError:
+            continue
+        # An integer column needs its width, even where the lengths say the same.
+        if method == rule.method and name != "width":
+            parameters = without
+    written = {name: getattr(parameters, name) for name in parameters.given()}
+    if isinstance(kept := written.get("keep"), Keep):
+        written["keep"] = {end: count for end, count in asdict(kept).items() if count}
+    return written

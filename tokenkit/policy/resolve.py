@@ -1,11 +1,14 @@
 """A policy against the columns of an input: what happens to each of them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Literal
 
 from tokenkit.errors import PolicyError
 from tokenkit.policy.model import Fate, Policy
+from tokenkit.policy.names import escaped
+from tokenkit.policy.rule import ColumnRule
 
 
 def resolve(
@@ -32,8 +35,9 @@ def resolve(
     Raises
     ------
     PolicyError
-        If the input lacks a column that the policy names, has one that the policy doesn't name
-        while ``unlisted`` is ``error``, or has two of one name.
+        If the input lacks a column that the policy names, has none that fits a pattern, has one
+        that the policy doesn't name while ``unlisted`` is ``error`` or that fits two patterns, has
+        two of one name, or if a tweak column is missing or not kept.
 
     Examples
     --------
@@ -42,35 +46,68 @@ def resolve(
     {'id': 'keep', 'note': 'drop'}
     """
     names = list(columns)
-    doubled = next((name for name in names if names.count(name) > 1), None)
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
     if doubled is not None:
         raise PolicyError(
             f'the input has more than one column "{doubled}"',
             column=doubled,
             hint="rename the columns: a policy can't tell them apart",
         )
-    for name, fate in policy.columns.items():
-        if name not in names and not (operation == "detokenize" and fate == "drop"):
-            raise PolicyError(
-                f'the input has no column "{name}", which the policy names',
-                column=name,
-                hint=_missing_hint(name, names),
-            )
-    unlisted = [name for name in names if name not in policy.columns]
-    if unlisted and policy.unlisted == "error":
+    _require_named(policy, names, operation)
+    found = {name: policy.fate(name) for name in names}
+    unlisted = [name for name, fate in found.items() if fate is None]
+    if unlisted:
         more = f" and {len(unlisted) - 1} more" if len(unlisted) > 1 else ""
         raise PolicyError(
             f'the policy does not say what happens to the column "{unlisted[0]}"{more}',
             column=unlisted[0],
             hint=_unlisted_hint(unlisted[0], policy),
         )
-    rest: Fate = "drop" if policy.unlisted == "drop" else "keep"
-    return {name: policy.columns.get(name, rest) for name in names}
+    fates = {name: fate for name, fate in found.items() if fate is not None}
+    for name, fate in fates.items():
+        if isinstance(fate, ColumnRule) and fate.tweak is not None:
+            _check_tweak(name, fate.tweak, fates)
+    return fates
+
+
+def _require_named(policy: Policy, names: list[str], operation: str) -> None:
+    there = set(names)
+    for name, entry in policy.names.exact.items():
+        needed = operation == "tokenize" or policy.columns[entry] != "drop"
+        if needed and name not in there:
+            raise PolicyError(
+                f'the input has no column "{name}", which the policy names',
+                column=name,
+                hint=_missing_hint(name, names),
+            )
+    matched = {entry for name in names for entry in policy.names.matches(name)}
+    for entry in policy.names.patterns:
+        if entry in matched or (operation == "detokenize" and policy.columns[entry] == "drop"):
+            continue
+        literal = f'the column of that very name is written "{escaped(entry)}"'
+        raise PolicyError(
+            f'no column of the input fits the pattern "{entry}"',
+            column=entry,
+            hint=literal if entry in there else "correct it, or leave it out of the policy",
+        )
+
+
+def _check_tweak(name: str, tweak: str, fates: Mapping[str, Fate]) -> None:
+    if tweak not in fates:
+        raise PolicyError(
+            f'the input has no column "{tweak}", which is the tweak of "{name}"',
+            column=name,
+            hint="tokens can be neither made nor turned back without their tweak",
+        )
+    if fates[tweak] != "keep":
+        raise PolicyError(
+            f'the tweak of "{name}" is the column "{tweak}", which the policy does not keep',
+            column=name,
+            hint=f'a tweak column stays in clear: "{tweak}": {{action: keep}}',
+        )
 
 
 def _missing_hint(name: str, columns: list[str]) -> str:
-    if set(name) & set("*?"):
-        return "this release does not have patterns of column names yet: name each column"
     close = get_close_matches(name, columns, n=1)
     if close:
         return f'did you mean "{close[0]}"?'
@@ -79,7 +116,7 @@ def _missing_hint(name: str, columns: list[str]) -> str:
 
 
 def _unlisted_hint(name: str, policy: Policy) -> str:
-    absent = get_close_matches(name, policy.columns, n=1)
+    absent = get_close_matches(name, policy.names.exact, n=1)
     if absent:
         return f'did you mean it by "{absent[0]}"? Else name it: "{name}": {{action: keep}}'
     return f'name it, for example "{name}": {{action: keep}}, or say unlisted: keep or drop'

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tokenkit.errors import DomainTooSmall, SchemeError
+from tokenkit.schemes.check_digit import luhn_residue
 from tokenkit.schemes.parameters import CheckDigit, Keep
 
 STANDARD_DOMAIN = 1_000_000
@@ -87,6 +88,35 @@ class Characters:
             "check_digit": None if self.check_digit == "ignore" else self.check_digit,
         }
 
+    def fits(self, value: str) -> bool:
+        """Say whether a value is one that gets a format-preserving token.
+
+        Examples
+        --------
+        >>> method = Characters(alphabet=DIGITS, separators="-", min_length=6, max_length=9)
+        >>> method.fits("123-456"), method.fits("N/A"), method.fits("123--456")
+        (True, False, False)
+        """
+        return self.has_form(value) and (
+            self.check_digit not in ("valid", "invalid") or self.residue(value) == 0
+        )
+
+    def has_form(self, value: str) -> bool:
+        """Say whether length, characters and separators are a value's, check digit aside."""
+        characters, after_separator, count = frozenset(self.alphabet), True, 0
+        for character in value:
+            if character in characters:
+                after_separator, count = False, count + 1
+            elif character in self.separators and not after_separator:
+                after_separator = True
+            else:
+                return False
+        return not after_separator and self.min_length <= count <= self.max_length
+
+    def residue(self, value: str) -> int:
+        """Give the Luhn residue of a value of digits and separators."""
+        return luhn_residue("".join(char for char in value if char in self.alphabet))
+
     def to_native(self) -> dict[str, Any]:
         """Give the form that the native module reads."""
         keep = self.keep or Keep()
@@ -153,6 +183,10 @@ class Sealed:
     def shape(self) -> dict[str, Any]:
         """Nothing shapes sealed tokens."""
         return {}
+
+    def fits(self, value: str) -> bool:
+        """Say whether a value is short enough."""
+        return len(value.encode()) <= self.max_length
 
     def to_native(self) -> dict[str, Any]:
         """Give the form that the native module reads."""

@@ -89,6 +89,9 @@ class Parameters:
     min_length, max_length
         Shortest and longest value that is accepted, in characters (bytes for sealed tokens);
         others don't fit the scheme.
+    width
+        The one length that is accepted, for ``digits``: integers are written with that many
+        digits, leading zeros added, so that they join with text of the same width.
     allow_small_domain
         Accept fewer than 1,000,000 possible tokens at the shortest length, which makes guessing
         easier. Below 100 is always refused.
@@ -100,6 +103,7 @@ class Parameters:
     separators: str | None = None
     min_length: int | None = None
     max_length: int | None = None
+    width: int | None = None
     allow_small_domain: bool = False
 
     def __post_init__(self) -> None:
@@ -108,10 +112,15 @@ class Parameters:
                 "check_digit is ignore, valid or invalid",
                 hint="invalid (the default for cards) makes tokens that are no live numbers",
             )
-        for name in ("min_length", "max_length"):
+        for name in ("min_length", "max_length", "width"):
             length = getattr(self, name)
             if length is not None and (type(length) is not int or length < 1):
                 raise SchemeError(f"{name} is a number of characters, 1 or more")
+        if self.width is not None and (self.min_length, self.max_length) != (None, None):
+            raise SchemeError(
+                "width is the shortest and the longest length at once",
+                hint="leave min_length and max_length out, or width",
+            )
         if not isinstance(self.allow_small_domain, bool):
             raise SchemeError("allow_small_domain is true or false")
         for name in ("alphabet", "separators"):

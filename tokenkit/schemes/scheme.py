@@ -87,12 +87,13 @@ def over_alphabet(alphabet: str, parameters: Parameters) -> Characters:
     """Accept every length that has a large enough domain, unless the parameters say otherwise."""
     kept = parameters.keep.count if parameters.keep else 0
     shortest = shortest_length(max(len(alphabet), 2), kept, small=parameters.allow_small_domain)
-    least = parameters.min_length or shortest
+    least = parameters.width or parameters.min_length or shortest
+    longest = parameters.width or parameters.max_length or max(LONGEST_TEXT, least)
     return Characters(
         alphabet=alphabet,
         separators=parameters.separators or "",
         min_length=least,
-        max_length=parameters.max_length or max(LONGEST_TEXT, least),
+        max_length=longest,
         keep=parameters.keep,
         allow_small_domain=parameters.allow_small_domain,
     )

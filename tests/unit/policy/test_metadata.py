@@ -32,6 +32,17 @@ def rules():
     return {
         "card": ColumnRule.build("credit-card", key="payments", keep={"last": 4}),
         "ssn": ColumnRule.build("us-ssn", key="people", on_invalid="null"),
+        "id": ColumnRule.build(
+            "digits",
+            key="people",
+            width=12,
+            on_invalid="seal",
+            literals=["N/A"],
+            normalize=["lower", "trim"],
+            tweak="tenant",
+            output="string",
+            value_type="int64",
+        ),
     }
 
 
@@ -39,7 +50,7 @@ def rules():
 def text(ring, rules):
     """Give a signed document."""
     pairs = {name: (rule, ring[rule.key].primary) for name, rule in rules.items()}
-    return Metadata.sign("parquet", "ab" * 32, pairs)
+    return Metadata.sign("parquet", "ab" * 32, pairs, run="cd" * 16)
 
 
 def spelled(document: object) -> str:
@@ -73,10 +84,12 @@ def test_no_field_can_be_changed(ring, text):
             place = place[step]
         old = place[path[-1]]
         match old:
-            case str() if path[-1] in ("mac", "check_value", "policy"):
+            case str() if path[-1] in ("mac", "check_value", "policy", "run"):
                 place[path[-1]] = ("0" if old[0] != "0" else "1") + old[1:]
             case str():
                 place[path[-1]] = old + "x"
+            case list():
+                place[path[-1]] = [*old, "x"]
             case bool() | None | dict():
                 place[path[-1]] = {"x": 1}
             case int():
@@ -91,10 +104,10 @@ def test_no_field_can_be_changed(ring, text):
 def test_columns_cannot_be_moved_added_or_removed(ring, text):
     """A column's fields under another name, or without the others, are refused."""
     for change in (
-        lambda columns: {"pan": columns["card"], "ssn": columns["ssn"]},
+        lambda columns: {"pan": columns["card"], "ssn": columns["ssn"], "id": columns["id"]},
         lambda columns: {"card": columns["card"]},
         lambda columns: {**columns, "pan": columns["card"]},
-        lambda columns: {"card": columns["ssn"], "ssn": columns["card"]},
+        lambda columns: {**columns, "card": columns["ssn"], "ssn": columns["card"]},
     ):
         document = json.loads(text)
         document["columns"] = change(document["columns"])
@@ -152,3 +165,50 @@ def test_there_is_one_spelling(text):
     ):
         with pytest.raises(MetadataTampered), Keyring.from_secrets(SECRETS) as ring:
             Metadata.parse(other).verify(ring, "parquet")
+
+
+def test_only_what_differs_is_written(ring, text):
+    """Columns of the first release are described as they were; a run may be missing."""
+    document = json.loads(text)
+    plain = {"scheme", "domain", "on_invalid", "parameters", "shape", "key", "mac"}
+    assert document["columns"]["card"].keys() == plain
+    assert document["columns"]["id"].keys() == plain | {
+        "literals",
+        "normalize",
+        "tweak",
+        "output",
+        "type",
+    }
+    assert document["run"] == Metadata.parse(text).run == "cd" * 16
+    pair = (ColumnRule.build("us-ssn", key="people"), ring["people"].primary)
+    unnamed = Metadata.sign("csv", "ab" * 32, {"ssn": pair})
+    assert json.loads(unnamed)["run"] == ""
+    assert Metadata.parse(unnamed).verify(ring)["ssn"][0] == pair[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("literals", []), ("normalize", []), ("output", "same"), ("tweak", None)]
+)
+def test_nothing_is_spelled_out(text, field, value):
+    """A default that is written out would be a second spelling of the same document."""
+    document = json.loads(text)
+    document["columns"]["card"][field] = value
+    with pytest.raises(MetadataTampered):
+        Metadata.parse(spelled(document))
+
+
+@pytest.mark.parametrize("run", ["cd", "CD" * 16, "x" * 32])
+def test_a_run_is_spelled_in_one_way(text, run):
+    """32 hexadecimal digits in lower case, or nothing."""
+    document = json.loads(text)
+    document["run"] = run
+    with pytest.raises(MetadataTampered):
+        Metadata.parse(spelled(document))
+
+
+def test_lists_hold_texts(text):
+    """A list of something else is damaged metadata."""
+    document = json.loads(text)
+    document["columns"]["id"]["literals"] = [7]
+    with pytest.raises(MetadataTampered):
+        Metadata.parse(spelled(document))

@@ -4,6 +4,7 @@ import pytest
 
 from tokenkit.errors import PolicyError
 from tokenkit.policy import ColumnRule, Policy, resolve
+from tokenkit.policy.names import escaped
 
 CARD = {"scheme": "credit-card", "key": "payments"}
 
@@ -44,11 +45,65 @@ def test_a_headerless_file_shows_no_value():
     assert "Jane" not in str(caught.value)
 
 
-def test_patterns_are_not_there_yet():
-    """A name with a star in it is no pattern, and that is said."""
-    with pytest.raises(PolicyError, match="patterns of column names"):
-        resolve(named({"card*": CARD}), ["card_1"])
-    assert resolve(named({"a*": {"action": "keep"}}), ["a*"]) == {"a*": "keep"}
+def test_patterns_name_columns():
+    """`*`, `?` and `[...]` fit names; an exact name wins over them."""
+    found = named(
+        {
+            "tel_*": CARD,
+            "tel_work": {"action": "drop"},
+            "id?": {"action": "drop"},
+            "x[0-9]": {"action": "drop"},
+        }
+    )
+    fates = resolve(found, ["tel_home", "tel_work", "id1", "x7", "Tel_home", "id"])
+    assert isinstance(fates["tel_home"], ColumnRule)
+    assert [fates[name] for name in ("tel_work", "id1", "x7")] == ["drop"] * 3
+    assert fates["Tel_home"] == fates["id"] == "keep"
+
+
+def test_two_patterns_for_a_column_are_ambiguous():
+    """Even where both say the same; an exact name settles it."""
+    columns = {"a*": {"action": "keep"}, "*b": {"action": "keep"}}
+    with pytest.raises(PolicyError, match='"ab" fits two patterns') as caught:
+        resolve(named(columns), ["ab", "a", "b"])
+    assert caught.value.column == "ab"
+    resolve(named({**columns, "ab": {"action": "drop"}}), ["ab", "a", "b"])
+
+
+def test_a_pattern_that_fits_nothing_is_refused():
+    """Like a missing column; on the way back, not if it was dropped."""
+    with pytest.raises(PolicyError, match='no column of the input fits the pattern "card\\*"'):
+        resolve(named({"card*": CARD}), ["crad"])
+    dropped = named({"note*": {"action": "drop"}})
+    with pytest.raises(PolicyError):
+        resolve(dropped, ["id"])
+    assert resolve(dropped, ["id"], "detokenize") == {"id": "keep"}
+
+
+def test_names_that_look_like_patterns():
+    """Brackets around a character make it stand for itself, and the hint says so."""
+    assert resolve(named({"a*": {"action": "drop"}}), ["a*"]) == {"a*": "drop"}
+    odd = ["price[usd]", "a*", "what?", "x[", "[]", "[!]", "]"]
+    for name in odd:
+        fates = resolve(named({escaped(name): {"action": "drop"}}), [*odd, "a1"])
+        assert [found for found, fate in fates.items() if fate == "drop"] == [name]
+    with pytest.raises(PolicyError) as caught:
+        resolve(named({"price[usd]": {"action": "drop"}}), ["price[usd]"])
+    assert 'written "price[[]usd]"' in str(caught.value.hint)
+
+
+def test_tweak_columns_are_there_and_kept():
+    """A tweak that the input lacks, or that a pattern drops, is refused in both directions."""
+    found = Policy.from_mapping(
+        {
+            "columns": {"card": {**CARD, "tweak": "tenant"}, "note*": {"action": "drop"}},
+            "unlisted": "keep",
+        }
+    )
+    assert resolve(found, ["card", "tenant", "notes"])["tenant"] == "keep"
+    for operation in ("tokenize", "detokenize"):
+        with pytest.raises(PolicyError, match='no column "tenant", which is the tweak of "card"'):
+            resolve(found, ["card", "notes"], operation)
 
 
 def test_unlisted_columns_are_an_error_by_default():

@@ -7,17 +7,22 @@ from tokenkit.engines.column import ColumnCall
 from tokenkit.errors import UnsupportedType
 
 
-def transform_array(array: pa.Array, call: ColumnCall, name: str = "") -> pa.Array:
+def transform_array(
+    array: pa.Array, call: ColumnCall, name: str = "", tweaks: pa.Array | None = None
+) -> pa.Array:
     """Run a call on one array.
 
     Parameters
     ----------
     array
-        ``string``, ``large_string``, ``string_view``, a dictionary of one of these, or ``null``.
+        ``string``, ``large_string``, ``string_view``, a dictionary of one of these, an integer
+        type, or ``null``.
     call
         What to do.
     name
         The column's name, for messages.
+    tweaks
+        The tweak of each value, as strings; needs ``call.has_tweak_column``.
 
     Returns
     -------
@@ -37,13 +42,26 @@ def transform_array(array: pa.Array, call: ColumnCall, name: str = "") -> pa.Arr
             column=name or None,
             hint="tokenize array.storage, and wrap the tokens again",
         )
-    return pa.array(_native.transform(call.specification, array, name))
+    return pa.array(_native.transform(call.specification, array, name, tweaks))
 
 
-def transform_chunks(chunks: pa.ChunkedArray, call: ColumnCall, name: str = "") -> pa.ChunkedArray:
+def transform_chunks(
+    chunks: pa.ChunkedArray,
+    call: ColumnCall,
+    name: str = "",
+    tweaks: pa.ChunkedArray | None = None,
+) -> pa.ChunkedArray:
     """Run a call on every chunk; see :func:`transform_array`."""
-    turned = [transform_array(chunk, call, name) for chunk in chunks.chunks]
-    if not turned:
+    columns = [chunks] if tweaks is None else [chunks, tweaks]
+    # Two columns of a table may be cut differently; its batches are cut where either is.
+    table = pa.Table.from_arrays(columns, names=["values", "tweaks"][: len(columns)])
+    pairs = (
+        [(chunk,) for chunk in chunks.chunks]
+        if tweaks is None
+        else [tuple(batch.columns) for batch in table.to_batches()]
+    )
+    if not pairs:
         # An empty array still has its type checked.
-        turned = [transform_array(pa.array([], type=chunks.type), call, name)]
+        pairs = [tuple(pa.array([], type=column.type) for column in columns)]
+    turned = [transform_array(values, call, name, *tweak) for values, *tweak in pairs]
     return pa.chunked_array(turned)

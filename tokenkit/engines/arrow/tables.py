@@ -14,13 +14,35 @@ Calls = Mapping[str, ColumnCall | None]
 
 def _schema(schema: pa.Schema, calls: Calls) -> pa.Schema:
     # Metadata of fields and schema is left behind: other tools keep values in it.
-    return pa.schema([pa.field(name, schema.field(name).type) for name in calls])
+    return pa.schema(
+        [
+            pa.field(name, schema.field(name).type if call is None else _type(schema, name, call))
+            for name, call in calls.items()
+        ]
+    )
+
+
+def _type(schema: pa.Schema, name: str, call: ColumnCall) -> pa.DataType:
+    found = schema.field(name).type
+    if call.rule.output == "same":
+        return found
+    # Only here do tokens have another type than values; the native module says which.
+    empty = pa.array([], type=found)
+    tweak = call.rule.tweak
+    tweaks = None if tweak is None else pa.array([], type=schema.field(tweak).type)
+    return transform_array(empty, call, name, tweaks).type
+
+
+def _tweaks(data: pa.Table | pa.RecordBatch, call: ColumnCall) -> pa.ChunkedArray | pa.Array | None:
+    return None if call.rule.tweak is None else data.column(call.rule.tweak)
 
 
 def transform_table(table: pa.Table, calls: Calls) -> pa.Table:
     """Run each column's call on a table."""
     columns = [
-        table.column(name) if call is None else transform_chunks(table.column(name), call, name)
+        table.column(name)
+        if call is None
+        else transform_chunks(table.column(name), call, name, _tweaks(table, call))
         for name, call in calls.items()
     ]
     return pa.Table.from_arrays(columns, schema=_schema(table.schema, calls))
@@ -29,7 +51,9 @@ def transform_table(table: pa.Table, calls: Calls) -> pa.Table:
 def transform_batch(batch: pa.RecordBatch, calls: Calls) -> pa.RecordBatch:
     """Run each column's call on a record batch."""
     columns = [
-        batch.column(name) if call is None else transform_array(batch.column(name), call, name)
+        batch.column(name)
+        if call is None
+        else transform_array(batch.column(name), call, name, _tweaks(batch, call))
         for name, call in calls.items()
     ]
     return pa.RecordBatch.from_arrays(columns, schema=_schema(batch.schema, calls))

@@ -8,10 +8,9 @@ from typing import TypeAlias, Unpack
 import polars as pl
 
 from tokenkit.engines.column import ColumnCall, Operation, Output, choose_version
-from tokenkit.engines.options import SchemeOptions, read_rule
+from tokenkit.engines.options import OnInvalidOutcome, OnInvalidValue, SchemeOptions, read_rule
 from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.errors import SchemeError
-from tokenkit.policy.rule import OnInvalid
 
 Column: TypeAlias = pl.Expr | str
 """A column: its name or an expression."""
@@ -21,7 +20,7 @@ def tokenize(
     column: Column,
     scheme: str,
     *,
-    on_invalid: OnInvalid = "error",
+    on_invalid: OnInvalidValue = "error",
     tweak: Column | None = None,
     **options: Unpack[SchemeOptions],
 ) -> pl.Expr:
@@ -30,12 +29,14 @@ def tokenize(
     Parameters
     ----------
     column
-        Strings or categoricals. Nulls stay null and the empty string stays empty.
+        Strings or categoricals, or integers with a ``width``. Nulls stay null and the empty string
+        stays empty.
     scheme
         The name of a scheme; ``tokenkit schemes`` lists them.
     on_invalid
         What becomes of values that don't fit: ``"error"`` makes the query fail and says how many
-        there are and why, ``"null"`` makes them null. They never come out in clear.
+        there are and why, ``"null"`` makes them null, ``"seal"`` makes them sealed tokens, which
+        come back but don't keep the format. They never come out in clear.
     tweak
         A column of strings, such as a tenant: equal values with other tweaks get other tokens. A
         value whose tweak is null doesn't fit.
@@ -85,7 +86,7 @@ def detokenize(
     column: Column,
     scheme: str,
     *,
-    on_invalid: OnInvalid = "error",
+    on_invalid: OnInvalidValue = "error",
     tweak: Column | None = None,
     **options: Unpack[SchemeOptions],
 ) -> pl.Expr:
@@ -98,7 +99,8 @@ def detokenize(
     scheme
         The scheme that they were made with.
     on_invalid
-        What becomes of values that aren't tokens of the scheme: ``"error"`` or ``"null"``.
+        What becomes of values that aren't tokens of the scheme: ``"error"`` or ``"null"``. With
+        ``"seal"``, sealed tokens are opened and others are an error.
     tweak
         The tweak column that they were made with.
     **options
@@ -138,6 +140,7 @@ def try_tokenize(
     column: Column,
     scheme: str,
     *,
+    on_invalid: OnInvalidOutcome = "null",
     tweak: Column | None = None,
     **options: Unpack[SchemeOptions],
 ) -> pl.Expr:
@@ -147,13 +150,15 @@ def try_tokenize(
     ----------
     column, scheme, tweak, **options
         As for :func:`tokenize`.
+    on_invalid
+        ``"seal"`` gives a sealed token beside the reason, ``"null"`` none.
 
     Returns
     -------
     polars.Expr
         ``Struct{token, reason}``: the token, or null and a reason code (``too_short``,
-        ``too_long``, ``character``, ``check_digit``, ``pattern``, ``encoding``, ``integrity``,
-        ``tweak``).
+        ``too_long``, ``character``, ``check_digit``, ``range``, ``pattern``, ``encoding``,
+        ``type``, ``integrity``, ``tweak``).
 
     Examples
     --------
@@ -165,13 +170,14 @@ def try_tokenize(
     >>> df.select(outcome).item()
     {'token': None, 'reason': 'check_digit'}
     """
-    return _expression(column, "tokenize", "outcome", scheme, "null", tweak, options)
+    return _expression(column, "tokenize", "outcome", scheme, on_invalid, tweak, options)
 
 
 def try_detokenize(
     column: Column,
     scheme: str,
     *,
+    on_invalid: OnInvalidOutcome = "null",
     tweak: Column | None = None,
     **options: Unpack[SchemeOptions],
 ) -> pl.Expr:
@@ -181,6 +187,8 @@ def try_detokenize(
     ----------
     column, scheme, tweak, **options
         As for :func:`detokenize`.
+    on_invalid
+        ``"seal"`` opens sealed tokens too.
 
     Returns
     -------
@@ -197,7 +205,7 @@ def try_detokenize(
     >>> df.select(tk.expr.try_detokenize("note", "text", key="notes", keyring=ring)).item()
     {'token': None, 'reason': 'encoding'}
     """
-    return _expression(column, "detokenize", "outcome", scheme, "null", tweak, options)
+    return _expression(column, "detokenize", "outcome", scheme, on_invalid, tweak, options)
 
 
 def _expression(
@@ -205,7 +213,7 @@ def _expression(
     operation: Operation,
     output: Output,
     scheme: str,
-    on_invalid: OnInvalid,
+    on_invalid: OnInvalidValue,
     tweak: Column | None,
     options: SchemeOptions,
 ) -> pl.Expr:

@@ -4,12 +4,11 @@ from typing import Unpack
 
 import polars as pl
 
-from tokenkit.engines.frame_plan import Versions
-from tokenkit.engines.options import SchemeOptions
+from tokenkit.engines.frame_plan import Recorded, Versions
+from tokenkit.engines.options import OnInvalidOutcome, OnInvalidValue, SchemeOptions
 from tokenkit.engines.polars import expressions, frames
 from tokenkit.keys import Keyring
 from tokenkit.policy import PolicySource
-from tokenkit.policy.rule import OnInvalid
 
 
 @pl.api.register_expr_namespace("tk")
@@ -23,7 +22,7 @@ class ExprNamespace:
         self,
         scheme: str,
         *,
-        on_invalid: OnInvalid = "error",
+        on_invalid: OnInvalidValue = "error",
         tweak: pl.Expr | str | None = None,
         **options: Unpack[SchemeOptions],
     ) -> pl.Expr:
@@ -46,7 +45,7 @@ class ExprNamespace:
         self,
         scheme: str,
         *,
-        on_invalid: OnInvalid = "error",
+        on_invalid: OnInvalidValue = "error",
         tweak: pl.Expr | str | None = None,
         **options: Unpack[SchemeOptions],
     ) -> pl.Expr:
@@ -56,16 +55,30 @@ class ExprNamespace:
         )
 
     def try_tokenize(
-        self, scheme: str, *, tweak: pl.Expr | str | None = None, **options: Unpack[SchemeOptions]
+        self,
+        scheme: str,
+        *,
+        on_invalid: OnInvalidOutcome = "null",
+        tweak: pl.Expr | str | None = None,
+        **options: Unpack[SchemeOptions],
     ) -> pl.Expr:
         """Give ``Struct{token, reason}``; see :func:`tokenkit.expr.try_tokenize`."""
-        return expressions.try_tokenize(self._expr, scheme, tweak=tweak, **options)
+        return expressions.try_tokenize(
+            self._expr, scheme, on_invalid=on_invalid, tweak=tweak, **options
+        )
 
     def try_detokenize(
-        self, scheme: str, *, tweak: pl.Expr | str | None = None, **options: Unpack[SchemeOptions]
+        self,
+        scheme: str,
+        *,
+        on_invalid: OnInvalidOutcome = "null",
+        tweak: pl.Expr | str | None = None,
+        **options: Unpack[SchemeOptions],
     ) -> pl.Expr:
         """Give ``Struct{token, reason}``; see :func:`tokenkit.expr.try_detokenize`."""
-        return expressions.try_detokenize(self._expr, scheme, tweak=tweak, **options)
+        return expressions.try_detokenize(
+            self._expr, scheme, on_invalid=on_invalid, tweak=tweak, **options
+        )
 
 
 @pl.api.register_dataframe_namespace("tk")
@@ -81,14 +94,20 @@ class DataFrameNamespace:
 
     def detokenize(
         self,
-        policy: PolicySource,
+        policy: PolicySource | None = None,
         *,
         keyring: Keyring | None = None,
         versions: Versions = None,
+        columns: Recorded | None = None,
     ) -> pl.DataFrame:
         """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
         return frames.transform(
-            self._frame, policy, "detokenize", keyring=keyring, versions=versions
+            self._frame,
+            policy,
+            "detokenize",
+            keyring=keyring,
+            versions=versions,
+            recorded=columns,
         )
 
 
@@ -105,12 +124,18 @@ class LazyFrameNamespace:
 
     def detokenize(
         self,
-        policy: PolicySource,
+        policy: PolicySource | None = None,
         *,
         keyring: Keyring | None = None,
         versions: Versions = None,
+        columns: Recorded | None = None,
     ) -> pl.LazyFrame:
         """Turn the columns that the policy names back; see :func:`tokenkit.detokenize`."""
         return frames.transform(
-            self._frame, policy, "detokenize", keyring=keyring, versions=versions
+            self._frame,
+            policy,
+            "detokenize",
+            keyring=keyring,
+            versions=versions,
+            recorded=columns,
         )
