@@ -1,10 +1,13 @@
 //! The specification of a column call, as Python writes it: JSON text that names a key, never holds one.
 
-use crate::column::threads;
-use crate::column::{Characters, CheckDigit, LONGEST_TEXT, Method, OnInvalid, Output, Plan, Sealed, Shape, TweakRule};
+use crate::column::{
+    Characters, CheckDigit, Fallback, Integers, LONGEST_TEXT, Literals, Method, Normalization, OnInvalid, Output, Plan,
+    Sealed, Shape, Step, Treatment, TweakRule, outcome_type, threads,
+};
 use crate::failure::{Code, Failure};
 use crate::kernel;
 use crate::keys::{KeyReference, registry};
+use arrow_schema::{DataType, Field};
 use serde::Deserialize;
 use tokenkit_algorithms::derive::{Purpose, is_valid_domain};
 use tokenkit_algorithms::ff1::{Direction, DomainMinimum};
@@ -21,6 +24,16 @@ pub struct Specification {
     output: OutputSpecification,
     #[serde(default)]
     tweak_column: bool,
+    #[serde(default)]
+    literals: Vec<String>,
+    #[serde(default)]
+    normalize: Vec<StepSpecification>,
+    #[serde(default)]
+    width: Option<usize>,
+    #[serde(default)]
+    token_type: TokenTypeSpecification,
+    #[serde(default)]
+    value_type: Option<ValueTypeSpecification>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -70,6 +83,37 @@ enum CheckDigitSpecification {
 enum OnInvalidSpecification {
     Error,
     Null,
+    Seal,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum StepSpecification {
+    Trim,
+    Nfc,
+    Lower,
+    StripSeparators,
+}
+
+#[derive(Deserialize, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum TokenTypeSpecification {
+    #[default]
+    Value,
+    String,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ValueTypeSpecification {
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +135,45 @@ impl Specification {
         })
     }
 
-    /// Whether the call gives token and reason.
-    pub fn gives_outcome(&self) -> bool {
-        self.output == OutputSpecification::Outcome
+    /// The field that the call gives for a column of a field.
+    pub fn output_field(&self, values: &Field) -> Result<Field, Failure> {
+        let seals = matches!(self.on_invalid, OnInvalidSpecification::Seal);
+        let tokens = self
+            .integers()
+            .token_type(values.data_type(), self.direction(), seals)
+            .map_err(|failure| failure.with_column(values.name()))?;
+        Ok(if self.output == OutputSpecification::Outcome {
+            Field::new(values.name(), outcome_type(&tokens), true)
+        } else if tokens == *values.data_type() {
+            values.clone()
+        } else {
+            Field::new(values.name(), tokens, true)
+        })
+    }
+
+    fn direction(&self) -> Direction {
+        match self.operation {
+            Operation::Tokenize => Direction::Encrypt,
+            Operation::Detokenize => Direction::Decrypt,
+        }
+    }
+
+    fn integers(&self) -> Integers {
+        Integers {
+            digits: matches!(&self.method, MethodSpecification::Characters { alphabet, .. } if alphabet == "0123456789"),
+            width: self.width,
+            token_strings: self.token_type == TokenTypeSpecification::String,
+            value_type: self.value_type.map(|value_type| match value_type {
+                ValueTypeSpecification::Int8 => DataType::Int8,
+                ValueTypeSpecification::Int16 => DataType::Int16,
+                ValueTypeSpecification::Int32 => DataType::Int32,
+                ValueTypeSpecification::Int64 => DataType::Int64,
+                ValueTypeSpecification::UInt8 => DataType::UInt8,
+                ValueTypeSpecification::UInt16 => DataType::UInt16,
+                ValueTypeSpecification::UInt32 => DataType::UInt32,
+                ValueTypeSpecification::UInt64 => DataType::UInt64,
+            }),
+        }
     }
 
     /// Whether a tweak column comes with the values.
@@ -106,6 +186,7 @@ impl Specification {
         if !is_valid_domain(&self.domain) {
             return Err(Failure::new(Code::Scheme, "a domain has 1 to 64 characters of a-z, 0-9, '.', '_' and '-'"));
         }
+        let (direction, integers) = (self.direction(), self.integers());
         let (method, purpose) = match self.method {
             MethodSpecification::Characters {
                 alphabet,
@@ -144,6 +225,10 @@ impl Specification {
                 (Method::Sealed(Sealed { max_length, key_id: self.key.id }), Purpose::AesSiv)
             }
         };
+        let literals = Literals::new(self.literals);
+        check_treatment(&method, &literals, &integers)?;
+        let steps: Vec<Step> = self.normalize.into_iter().map(step).collect();
+        let normalization = Normalization::new(&steps, &method);
         let reference = KeyReference {
             check_value: check_value(&self.key.check_value)?,
             name: self.key.name,
@@ -152,14 +237,16 @@ impl Specification {
         };
         Ok(Plan {
             method,
+            treatment: Treatment { literals, normalization, integers },
             key: registry::resolve(&reference, purpose, &self.domain)?,
-            direction: match self.operation {
-                Operation::Tokenize => Direction::Encrypt,
-                Operation::Detokenize => Direction::Decrypt,
-            },
+            direction,
             on_invalid: match self.on_invalid {
                 OnInvalidSpecification::Error => OnInvalid::Error,
                 OnInvalidSpecification::Null => OnInvalid::Null,
+                OnInvalidSpecification::Seal => OnInvalid::Seal(Fallback {
+                    sealed: Sealed { max_length: LONGEST_TEXT, key_id: reference.id },
+                    key: registry::resolve(&reference, Purpose::AesSiv, &self.domain)?,
+                }),
             },
             output: match self.output {
                 OutputSpecification::Token => Output::Token,
@@ -169,6 +256,37 @@ impl Specification {
             threads: threads::most(),
         })
     }
+}
+
+fn step(step: StepSpecification) -> Step {
+    match step {
+        StepSpecification::Trim => Step::Trim,
+        StepSpecification::Nfc => Step::Nfc,
+        StepSpecification::Lower => Step::Lower,
+        StepSpecification::StripSeparators => Step::StripSeparators,
+    }
+}
+
+/// Refuses literals and integers that the method can't keep its promises for.
+fn check_treatment(method: &Method, literals: &Literals, integers: &Integers) -> Result<(), Failure> {
+    let characters = match method {
+        Method::Characters(characters) => Some(characters),
+        Method::Sealed(_) => None,
+    };
+    if characters.is_some_and(|characters| literals.iter().any(|literal| characters.mistakes_for_token(literal))) {
+        return Err(Failure::new(
+            Code::Scheme,
+            "a literal has the form of a token: its check digit is off by one, as those of tokens are",
+        )
+        .with_hint("take it from literals, or say check_digit: valid or ignore"));
+    }
+    if integers.width.is_some_and(|width| !characters.is_some_and(|characters| characters.takes_digits(width))) {
+        return Err(Failure::new(Code::Scheme, "a width is for schemes of digits that take values of that length"));
+    }
+    if integers.value_type.is_some() && !integers.digits {
+        return Err(Failure::new(Code::Scheme, "integers come back from schemes of digits only"));
+    }
+    Ok(())
 }
 
 fn check_value(text: &str) -> Result<[u8; 16], Failure> {

@@ -19,24 +19,30 @@ pub enum Reason {
     Character,
     /// The check digit doesn't hold.
     CheckDigit,
+    /// A number that is negative, or has more digits or another size than the column takes.
+    Range,
     /// Separators where the scheme has none.
     Pattern,
     /// Not the spelling of a token.
     Encoding,
-    /// A sealed token that doesn't authenticate under this key and domain.
+    /// Not of the type that the column was declared to have; only whoever reads the column can tell.
+    Type,
+    /// Nothing that this key and domain made: a sealed token that doesn't authenticate, or the token of a literal.
     Integrity,
     /// The row's tweak is null.
     Tweak,
 }
 
 /// Every reason there is.
-pub const REASONS: [Reason; 8] = [
+pub const REASONS: [Reason; 10] = [
     Reason::TooShort,
     Reason::TooLong,
     Reason::Character,
     Reason::CheckDigit,
+    Reason::Range,
     Reason::Pattern,
     Reason::Encoding,
+    Reason::Type,
     Reason::Integrity,
     Reason::Tweak,
 ];
@@ -49,30 +55,36 @@ impl Reason {
             Reason::TooLong => "too_long",
             Reason::Character => "character",
             Reason::CheckDigit => "check_digit",
+            Reason::Range => "range",
             Reason::Pattern => "pattern",
             Reason::Encoding => "encoding",
+            Reason::Type => "type",
             Reason::Integrity => "integrity",
             Reason::Tweak => "tweak",
         }
     }
 }
 
+/// Set beside the reason of a row that has a token nevertheless: a sealed one.
+const HAS_TOKEN: u8 = 0x80;
+
 /// The rows of one part that don't fit; costs nothing while there is none.
 pub struct Invalid {
     length: usize,
     reasons: Vec<u8>,
     count: usize,
+    sealed: usize,
 }
 
 impl Invalid {
     /// For a part of `length` rows.
     pub fn new(length: usize) -> Self {
-        Invalid { length, reasons: Vec::new(), count: 0 }
+        Invalid { length, reasons: Vec::new(), count: 0, sealed: 0 }
     }
 
     /// Marks a row; the first reason given for a row stays.
     #[cold]
-    fn mark(&mut self, row: usize, reason: Reason) {
+    pub fn mark(&mut self, row: usize, reason: Reason) {
         if self.reasons.is_empty() {
             self.reasons = vec![0; self.length];
         }
@@ -89,12 +101,40 @@ impl Invalid {
         self.mark(row, reason);
     }
 
-    /// How many rows are marked.
-    pub fn count(&self) -> usize {
-        self.count
+    /// The rows that are marked, in order.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        let reasons = if self.count > 0 { self.reasons.as_slice() } else { &[] };
+        reasons.iter().enumerate().filter(|&(_, &reason)| reason != 0).map(|(row, _)| row)
     }
 
-    /// The reason that hit the most rows, and a list of all with their counts.
+    /// Gives a row that is marked another reason.
+    #[cold]
+    pub fn correct(&mut self, row: usize, reason: Reason) {
+        if let Some(marked) = self.reasons.get_mut(row).filter(|marked| **marked != 0) {
+            *marked = reason as u8;
+        }
+    }
+
+    /// Notes that a row that is marked has a sealed token.
+    pub fn seal(&mut self, row: usize) {
+        self.reasons[row] |= HAS_TOKEN;
+        self.sealed += 1;
+    }
+
+    /// Takes a row's mark away.
+    pub fn clear(&mut self, row: usize) {
+        if let Some(marked) = self.reasons.get_mut(row).filter(|marked| **marked != 0) {
+            *marked = 0;
+            self.count -= 1;
+        }
+    }
+
+    /// How many rows didn't fit and have no token.
+    pub fn count(&self) -> usize {
+        self.count - self.sealed
+    }
+
+    /// The reason that left the most rows without a token, and a list of all with their counts.
     pub fn summary(&self) -> Option<(Reason, String)> {
         let mut counts: Vec<(Reason, usize)> = REASONS
             .into_iter()
@@ -110,6 +150,7 @@ impl Invalid {
     pub fn concatenate(parts: Vec<Invalid>) -> Invalid {
         let length = parts.iter().map(|part| part.length).sum();
         let count = parts.iter().map(|part| part.count).sum();
+        let sealed = parts.iter().map(|part| part.sealed).sum();
         let mut reasons = Vec::new();
         if count > 0 {
             reasons.reserve_exact(length);
@@ -121,7 +162,7 @@ impl Invalid {
                 }
             }
         }
-        Invalid { length, reasons, count }
+        Invalid { length, reasons, count, sealed }
     }
 
     /// Spreads the reasons of distinct values over the rows that refer to them.
@@ -130,6 +171,7 @@ impl Invalid {
         if self.count > 0 {
             spread.reasons = keys.map(|key| key.map_or(0, |key| self.reasons[key])).collect();
             spread.count = spread.reasons.iter().filter(|&&reason| reason != 0).count();
+            spread.sealed = spread.reasons.iter().filter(|&&reason| reason & HAS_TOKEN != 0).count();
         }
         spread
     }
@@ -137,10 +179,11 @@ impl Invalid {
     /// The validity of the tokens: what was null stays null, and what doesn't fit becomes null.
     pub fn validity(&self, nulls: Option<&NullBuffer>) -> Option<NullBuffer> {
         let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-        if self.count == 0 {
+        if self.count() == 0 {
             return nulls.cloned();
         }
-        let valid = NullBuffer::new(BooleanBuffer::collect_bool(self.length, |row| self.reasons[row] == 0));
+        let has_token = |row: usize| self.reasons[row] == 0 || self.reasons[row] & HAS_TOKEN != 0;
+        let valid = NullBuffer::new(BooleanBuffer::collect_bool(self.length, has_token));
         NullBuffer::union(nulls, Some(&valid))
     }
 
@@ -157,7 +200,7 @@ impl Invalid {
             view[4..4 + code.len()].copy_from_slice(code);
             inline[reason as usize] = u128::from_le_bytes(view);
         }
-        let views: Vec<u128> = self.reasons.iter().map(|&reason| inline[reason as usize]).collect();
+        let views: Vec<u128> = self.reasons.iter().map(|&reason| inline[usize::from(reason & !HAS_TOKEN)]).collect();
         let marked = NullBuffer::new(BooleanBuffer::collect_bool(self.length, |row| self.reasons[row] != 0));
         // SAFETY: every view is one of the inline ASCII codes above or the empty inline view.
         Arc::new(unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), Arc::new([]), Some(marked)) })

@@ -62,11 +62,11 @@ where
     Ok(Written { views, buffers, invalid: Invalid::concatenate(parts) })
 }
 
-/// `string_view` in and out.
-pub fn views(plan: &Plan, array: &StringViewArray, tweaks: Option<&TweakColumn<'_>>) -> Turned {
+/// `string_view` in and out; `raw` holds the values before they were normalized.
+pub fn views(plan: &Plan, array: &StringViewArray, raw: &StringViewArray, tweaks: Option<&TweakColumn<'_>>) -> Turned {
     let written = write_views(plan, array, tweaks, |start, length, tweaks, sink| {
-        let part = array.slice(start, length);
-        plan.run_strings(&Views::new(&part), length, tweaks, sink)
+        let (part, raw) = (array.slice(start, length), raw.slice(start, length));
+        plan.run_strings(&Views::new(&part), &Views::new(&raw), length, tweaks, sink)
     })?;
     let validity = written.invalid.validity(array.nulls());
     let views = ScalarBuffer::new(written.views.into_buffer(usize::MAX), 0, array.len());
@@ -75,13 +75,14 @@ pub fn views(plan: &Plan, array: &StringViewArray, tweaks: Option<&TweakColumn<'
     Ok((Arc::new(tokens), written.invalid))
 }
 
-/// `string` or `large_string` in and out.
+/// `string` or `large_string` in and out; `raw` holds the values before they were normalized.
 pub fn offsets<O: OffsetSizeTrait>(
     plan: &Plan,
     array: &GenericStringArray<O>,
+    raw: &GenericStringArray<O>,
     tweaks: Option<&TweakColumn<'_>>,
 ) -> Turned {
-    if plan.keeps_byte_length() { in_place(plan, array, tweaks) } else { gathered(plan, array, tweaks) }
+    if plan.keeps_byte_length() { in_place(plan, array, tweaks) } else { gathered(plan, array, raw, tweaks) }
 }
 
 /// Tokens as long as their values: the offsets stay, and every token goes where its value was.
@@ -102,7 +103,7 @@ fn in_place<O: OffsetSizeTrait>(
         let part_tweaks = tweaks.map(|tweaks| tweaks.slice(range.start, range.len()));
         let column = Offsets::new(&part);
         let mut sink = InPlace::new(column.offsets(), slice);
-        plan.run_strings(&column, range.len(), part_tweaks.as_ref(), &mut sink)
+        plan.run_strings(&column, &column, range.len(), part_tweaks.as_ref(), &mut sink)
     })?;
     let invalid = Invalid::concatenate(invalid);
     let offsets = if first == 0 {
@@ -121,11 +122,12 @@ fn in_place<O: OffsetSizeTrait>(
 fn gathered<O: OffsetSizeTrait>(
     plan: &Plan,
     array: &GenericStringArray<O>,
+    raw: &GenericStringArray<O>,
     tweaks: Option<&TweakColumn<'_>>,
 ) -> Turned {
     let written = write_views(plan, array, tweaks, |start, length, tweaks, sink| {
-        let part = array.slice(start, length);
-        plan.run_strings(&Offsets::new(&part), length, tweaks, sink)
+        let (part, raw) = (array.slice(start, length), raw.slice(start, length));
+        plan.run_strings(&Offsets::new(&part), &Offsets::new(&raw), length, tweaks, sink)
     })?;
     let validity = written.invalid.validity(array.nulls());
     let views = ScalarBuffer::new(written.views.into_buffer(usize::MAX), 0, array.len());

@@ -5,22 +5,31 @@
 
 mod characters;
 mod dictionary;
+mod fallback;
+mod integers;
 mod invalid;
 mod layout;
+mod literals;
 mod memory;
+mod normalization;
 mod sealed;
 mod sink;
 mod strings;
 pub mod threads;
+mod types;
 
 pub use characters::{Characters, CheckDigit, Shape, TweakColumn, TweakRule};
+pub use fallback::Fallback;
 pub use invalid::REASONS;
+pub use literals::Literals;
+pub use normalization::{Normalization, Step};
 pub use sealed::{LONGEST_TEXT, Sealed};
+pub use types::{Integers, check_type, outcome_type};
 
 use crate::failure::{Code, Failure};
 use crate::keys::Subkey;
-use arrow_array::{Array, ArrayRef, StructArray, cast::AsArray, downcast_dictionary_array};
-use arrow_schema::{DataType, Field, Fields};
+use arrow_array::{Array, ArrayRef, StructArray, cast::AsArray, downcast_dictionary_array, new_null_array};
+use arrow_schema::DataType;
 use invalid::Invalid;
 use sink::Sink;
 use std::sync::Arc;
@@ -29,12 +38,13 @@ use tokenkit_algorithms::ff1::Direction;
 use tokenkit_algorithms::kernel::Kernel;
 
 /// What to do with values that don't fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnInvalid {
     /// Fail, with counts by reason.
     Error,
     /// Null.
     Null,
+    /// Seal them; what can't be sealed fails as with `Error`.
+    Seal(Fallback),
 }
 
 /// What comes out.
@@ -54,10 +64,23 @@ pub enum Method {
     Sealed(Sealed),
 }
 
+/// What happens to values before and beside the method.
+#[derive(Default)]
+pub struct Treatment {
+    /// Values that stay themselves.
+    pub literals: Literals,
+    /// How values are normalized before they are tokenized.
+    pub normalization: Option<Normalization>,
+    /// How integers are written.
+    pub integers: Integers,
+}
+
 /// Everything that a column's call needs besides the column.
 pub struct Plan {
     /// How values become tokens.
     pub method: Method,
+    /// What happens before and beside that.
+    pub treatment: Treatment,
     /// The subkey; FF1's for characters, AES-SIV's for sealed tokens.
     pub key: Arc<Subkey>,
     /// Tokenize or detokenize.
@@ -72,7 +95,7 @@ pub struct Plan {
     pub threads: usize,
 }
 
-/// The key, kernel and direction of one call.
+/// What one call works with.
 pub struct Work<'k, K> {
     /// The subkey.
     pub key: &'k K,
@@ -80,6 +103,8 @@ pub struct Work<'k, K> {
     pub kernel: Kernel,
     /// Tokenize or detokenize.
     pub direction: Direction,
+    /// Values that stay themselves.
+    pub literals: &'k Literals,
 }
 
 // Not derived: that would ask the key to be copied too.
@@ -90,53 +115,6 @@ impl<K> Clone for Work<'_, K> {
 }
 
 impl<K> Copy for Work<'_, K> {}
-
-/// The field that an outcome holds the token in.
-pub const TOKEN_FIELD: &str = "token";
-/// The field that an outcome holds the reason code in.
-pub const REASON_FIELD: &str = "reason";
-
-/// The type of the outcome struct for values of a type.
-pub fn outcome_type(values: &DataType) -> DataType {
-    DataType::Struct(outcome_fields(values))
-}
-
-fn outcome_fields(values: &DataType) -> Fields {
-    Fields::from(vec![
-        Field::new(TOKEN_FIELD, values.clone(), true),
-        Field::new(REASON_FIELD, DataType::Utf8View, true),
-    ])
-}
-
-/// Refuses the types that can't be tokenized.
-pub fn check_type(data_type: &DataType) -> Result<(), Failure> {
-    let supported = match data_type {
-        DataType::Dictionary(_, values) => is_string(values),
-        other => is_string(other) || *other == DataType::Null,
-    };
-    if supported {
-        return Ok(());
-    }
-    let hint = match data_type {
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "decode the bytes to strings first",
-        DataType::List(_) | DataType::LargeList(_) | DataType::Struct(_) => {
-            "tokenize the strings inside it: list.eval(pl.element().tk.tokenize(...)), or the struct's field"
-        }
-        _ => "cast the column to String first; a cast after detokenizing gives the type back",
-    };
-    Err(Failure::new(Code::UnsupportedType, format!("a column of type {} can't be tokenized", type_name(data_type)))
-        .with_hint(hint))
-}
-
-fn is_string(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-}
-
-/// The name of a type without its parameters, which can hold values (an Enum's do).
-fn type_name(data_type: &DataType) -> String {
-    let name = format!("{data_type:?}");
-    name.split(|character: char| !character.is_alphanumeric()).next().unwrap_or_default().to_owned()
-}
 
 impl Plan {
     /// The tokens of a column, chunk by chunk.
@@ -171,7 +149,7 @@ impl Plan {
                 Ok(tokens.into_iter().zip(&invalid).map(|(tokens, invalid)| outcome(tokens, invalid)).collect())
             }
             Output::Token => {
-                if self.on_invalid == OnInvalid::Error {
+                if !matches!(self.on_invalid, OnInvalid::Null) {
                     self.refuse_invalid(name, rows, Invalid::concatenate(invalid))?;
                 }
                 Ok(tokens)
@@ -198,16 +176,23 @@ impl Plan {
     }
 
     fn turn(&self, chunk: &ArrayRef, tweaks: Option<&TweakColumn<'_>>) -> Result<(ArrayRef, Invalid), Failure> {
-        check_type(chunk.data_type())?;
+        let token_type = self.token_type(chunk.data_type())?;
         if u32::try_from(chunk.len()).is_err() {
             return Err(Failure::new(Code::UnsupportedType, "a chunk has more than 2^32 - 1 rows")
                 .with_hint("hand the column over in smaller chunks"));
         }
+        let integers = &self.treatment.integers;
         match chunk.data_type() {
-            DataType::Null => Ok((Arc::clone(chunk), Invalid::new(chunk.len()))),
-            DataType::Utf8 => layout::offsets::<i32>(self, chunk.as_string(), tweaks),
-            DataType::LargeUtf8 => layout::offsets::<i64>(self, chunk.as_string(), tweaks),
-            DataType::Utf8View => layout::views(self, chunk.as_string_view(), tweaks),
+            DataType::Null => Ok((new_null_array(&token_type, chunk.len()), Invalid::new(chunk.len()))),
+            strings if types::is_string(strings) => {
+                let (values, invalid) = self.turn_strings(chunk, tweaks)?;
+                if token_type == *strings {
+                    Ok((values, invalid))
+                } else {
+                    integers::read_back(&values, invalid, &token_type)
+                }
+            }
+            numbers if numbers.is_integer() => integers::turn(self, integers, chunk, tweaks),
             DataType::Dictionary(_, _) if tweaks.is_some() => Err(Failure::new(
                 Code::UnsupportedType,
                 "a dictionary (categorical) column can't have a tweak column: its values are computed once, not by row",
@@ -228,16 +213,48 @@ impl Plan {
         }
     }
 
-    fn keeps_byte_length(&self) -> bool {
-        match &self.method {
-            Method::Characters(characters) => characters.keeps_byte_length(),
-            Method::Sealed(_) => false,
+    /// Turns the strings of an array of any of the three layouts, normalized first if the plan says so.
+    fn turn_strings(&self, chunk: &ArrayRef, tweaks: Option<&TweakColumn<'_>>) -> Result<(ArrayRef, Invalid), Failure> {
+        let normalization = self.treatment.normalization.as_ref().filter(|_| self.direction == Direction::Encrypt);
+        let (method, literals) = (&self.method, &self.treatment.literals);
+        match (chunk.data_type(), normalization) {
+            (DataType::Utf8, None) => layout::offsets::<i32>(self, chunk.as_string(), chunk.as_string(), tweaks),
+            (DataType::LargeUtf8, None) => layout::offsets::<i64>(self, chunk.as_string(), chunk.as_string(), tweaks),
+            (DataType::Utf8View, None) => layout::views(self, chunk.as_string_view(), chunk.as_string_view(), tweaks),
+            (DataType::Utf8, Some(normalization)) => {
+                let raw = chunk.as_string::<i32>();
+                layout::offsets(self, &normalization.offsets(raw, method, literals)?, raw, tweaks)
+            }
+            (DataType::LargeUtf8, Some(normalization)) => {
+                let raw = chunk.as_string::<i64>();
+                layout::offsets(self, &normalization.offsets(raw, method, literals)?, raw, tweaks)
+            }
+            (DataType::Utf8View, Some(normalization)) => {
+                let raw = chunk.as_string_view();
+                layout::views(self, &normalization.views(raw, method, literals), raw, tweaks)
+            }
+            _ => Err(Failure::new(Code::NativeDefect, "strings of an unknown layout")),
         }
     }
 
+    /// The type of what a column of a type is turned into.
+    fn token_type(&self, data_type: &DataType) -> Result<DataType, Failure> {
+        let seals = matches!(self.on_invalid, OnInvalid::Seal(_));
+        self.treatment.integers.token_type(data_type, self.direction, seals)
+    }
+
+    fn keeps_byte_length(&self) -> bool {
+        match (&self.method, &self.on_invalid) {
+            (Method::Sealed(_), _) | (_, OnInvalid::Seal(_)) => false,
+            (Method::Characters(characters), _) => characters.keeps_byte_length(),
+        }
+    }
+
+    /// Turns the rows of a column; `raw` is the column before it was normalized.
     fn run_strings<C: Strings, S: Sink>(
         &self,
         column: &C,
+        raw: &C,
         rows: usize,
         tweaks: Option<&TweakColumn<'_>>,
         sink: &mut S,
@@ -247,16 +264,26 @@ impl Plan {
         let mut invalid = Invalid::new(rows);
         match (&self.method, self.key.as_ref()) {
             (Method::Characters(characters), Subkey::Ff1(key)) => {
-                let work = Work { key, kernel: self.kernel, direction: self.direction };
+                let work = self.work(key);
                 characters.run(&work, column, rows, tweaks, sink, &mut invalid)?;
             }
             (Method::Sealed(sealed), Subkey::AesSiv(key)) => {
-                let work = Work { key, kernel: self.kernel, direction: self.direction };
-                sealed.run(&work, column, rows, sink, &mut invalid);
+                sealed.run(&self.work(key), column, rows, sink, &mut invalid);
             }
             _ => return Err(Failure::new(Code::NativeDefect, "the subkey is of another algorithm than the method")),
         }
+        // A sealed scheme has opened whatever authenticates.
+        let opened = matches!((&self.method, self.direction), (Method::Sealed(_), Direction::Decrypt));
+        if let OnInvalid::Seal(fallback) = &self.on_invalid
+            && !opened
+        {
+            fallback.run(&self.work(fallback.siv()?), raw, rows, sink, &mut invalid);
+        }
         Ok(invalid)
+    }
+
+    fn work<'k, K>(&'k self, key: &'k K) -> Work<'k, K> {
+        Work { key, kernel: self.kernel, direction: self.direction, literals: &self.treatment.literals }
     }
 }
 
@@ -269,6 +296,6 @@ impl Drop for ScrubOnDrop {
 }
 
 fn outcome(tokens: ArrayRef, invalid: &Invalid) -> ArrayRef {
-    let fields = outcome_fields(tokens.data_type());
+    let fields = types::outcome_fields(tokens.data_type());
     Arc::new(StructArray::new(fields, vec![tokens, invalid.reasons()], None))
 }

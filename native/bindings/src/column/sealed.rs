@@ -21,6 +21,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 5;
 const SYNTHETIC_IV_BYTES: usize = 16;
+const PREFIX_CHARACTERS: usize = 6;
 /// String views count bytes in 32 bits.
 pub const LONGEST_TEXT: usize = 1 << 30;
 const BATCH_ROWS: usize = 128;
@@ -57,23 +58,45 @@ impl Sealed {
                 continue;
             }
             let value = column.bytes(row);
-            match work.direction {
-                Direction::Encrypt if value.len() > self.max_length => invalid.refuse(row, Reason::TooLong, sink),
-                // Opening refuses what is no text, so sealing has to.
-                Direction::Encrypt if std::str::from_utf8(value).is_err() => {
-                    invalid.refuse(row, Reason::Encoding, sink);
-                }
-                Direction::Encrypt => batch.push(row, value),
-                Direction::Decrypt => match self.decode(value, &mut batch.bytes) {
-                    Ok(()) => batch.close_row(row),
-                    Err(reason) => invalid.refuse(row, reason, sink),
-                },
+            if work.literals.contains(value) {
+                sink.write(row, value);
+                continue;
             }
-            if batch.rows.len() == BATCH_ROWS || batch.bytes.len() >= BATCH_BYTES {
-                self.flush(work, &mut batch, sink, invalid);
+            if let Err(reason) = self.take(work.direction, row, value, &mut batch) {
+                invalid.refuse(row, reason, sink);
+            }
+            if batch.is_full() {
+                self.flush(work, &mut batch, |row, turned| write(row, turned, sink, invalid));
             }
         }
-        self.flush(work, &mut batch, sink, invalid);
+        self.flush(work, &mut batch, |row, turned| write(row, turned, sink, invalid));
+    }
+
+    /// Adds a value to a batch, or says why it can't be sealed or opened.
+    pub fn take(&self, direction: Direction, row: usize, value: &[u8], batch: &mut Batch) -> Result<(), Reason> {
+        match direction {
+            Direction::Encrypt if value.len() > self.max_length => Err(Reason::TooLong),
+            // Opening refuses what is no text, so sealing has to.
+            Direction::Encrypt if std::str::from_utf8(value).is_err() => Err(Reason::Encoding),
+            Direction::Encrypt => {
+                batch.push(row, value);
+                Ok(())
+            }
+            Direction::Decrypt => {
+                self.decode(value, &mut batch.bytes)?;
+                batch.close_row(row);
+                Ok(())
+            }
+        }
+    }
+
+    /// The characters that every token of this key version starts with.
+    pub fn prefix(&self) -> [u8; PREFIX_CHARACTERS] {
+        let mut prefix = [0; PREFIX_CHARACTERS + 1];
+        // Five bytes make seven characters, of which the last one depends on the byte that comes after them.
+        let written = BASE64URL.encode_slice(self.header(), &mut prefix);
+        debug_assert_eq!(written.ok(), Some(prefix.len()));
+        std::array::from_fn(|index| prefix[index])
     }
 
     /// Appends what a token seals (synthetic IV and ciphertext).
@@ -97,7 +120,8 @@ impl Sealed {
         Ok(())
     }
 
-    fn flush<S: Sink>(&self, work: &Work<'_, Siv>, batch: &mut Batch, sink: &mut S, invalid: &mut Invalid) {
+    /// Seals or opens a batch, and hands each row what came of it.
+    pub fn flush(&self, work: &Work<'_, Siv>, batch: &mut Batch, mut each: impl FnMut(usize, Result<&[u8], Reason>)) {
         let Batch { bytes, ends, rows } = batch;
         let starts = std::iter::once(&0).chain(ends.iter());
         let values: Vec<&[u8]> = starts.zip(ends.iter()).map(|(&start, &end)| &bytes[start..end]).collect();
@@ -115,7 +139,7 @@ impl Sealed {
                     framed.extend_from_slice(this);
                     token.clear();
                     BASE64URL.encode_string(&framed, &mut token);
-                    sink.write(row as usize, token.as_bytes());
+                    each(row as usize, Ok(token.as_bytes()));
                 }
             }
             Direction::Decrypt => {
@@ -126,13 +150,14 @@ impl Sealed {
                 for ((value, &row), authentic) in values.iter().zip(rows.iter()).zip(authentic) {
                     let (this, others) = rest.split_at(value.len() - SYNTHETIC_IV_BYTES);
                     rest = others;
-                    if !authentic {
-                        invalid.refuse(row as usize, Reason::Integrity, sink);
+                    let turned = if !authentic {
+                        Err(Reason::Integrity)
                     } else if std::str::from_utf8(this).is_err() {
-                        invalid.refuse(row as usize, Reason::Encoding, sink);
+                        Err(Reason::Encoding)
                     } else {
-                        sink.write(row as usize, this);
-                    }
+                        Ok(this)
+                    };
+                    each(row as usize, turned);
                 }
             }
         }
@@ -140,9 +165,16 @@ impl Sealed {
     }
 }
 
+fn write<S: Sink>(row: usize, turned: Result<&[u8], Reason>, sink: &mut S, invalid: &mut Invalid) {
+    match turned {
+        Ok(text) => sink.write(row, text),
+        Err(reason) => invalid.refuse(row, reason, sink),
+    }
+}
+
 /// Values that wait to be sealed or opened together.
 #[derive(Default)]
-struct Batch {
+pub struct Batch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     rows: Vec<u32>,
@@ -157,6 +189,11 @@ impl Batch {
     fn close_row(&mut self, row: usize) {
         self.ends.push(self.bytes.len());
         self.rows.push(row as u32);
+    }
+
+    /// Whether it is time to flush.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() == BATCH_ROWS || self.bytes.len() >= BATCH_BYTES
     }
 
     fn clear(&mut self) {

@@ -43,6 +43,11 @@ impl<'a, O: OffsetSizeTrait> Offsets<'a, O> {
     pub fn offsets(&self) -> &'a [O] {
         self.offsets
     }
+
+    /// Bytes of all values together.
+    pub fn size(&self) -> usize {
+        self.offsets[self.offsets.len() - 1].as_usize() - self.offsets[0].as_usize()
+    }
 }
 
 impl<O: OffsetSizeTrait> Strings for Offsets<'_, O> {

@@ -7,11 +7,10 @@
 mod arguments;
 mod series;
 
-use crate::column::{TweakColumn, check_type, outcome_type};
+use crate::column::TweakColumn;
 use crate::failure::{Code, Failure};
 use crate::spec::Specification;
 use arrow_array::ffi::FFI_ArrowSchema;
-use arrow_schema::Field;
 use series::SeriesExport;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
@@ -95,10 +94,7 @@ pub unsafe extern "C" fn _polars_plugin_transform(
                     .with_column(column.field.name())
             })?),
         };
-        let mut field = values.field.clone();
-        if specification.gives_outcome() {
-            field = Field::new(field.name(), outcome_type(field.data_type()), true);
-        }
+        let field = specification.output_field(&values.field)?;
         let tokens = specification.plan()?.run(values.field.name(), &values.chunks, tweaks.as_ref())?;
         // SAFETY: `output` has room for one export, which was not initialised before.
         unsafe { output.write(series::give(&field, tokens)?) };
@@ -127,12 +123,7 @@ pub unsafe extern "C" fn _polars_plugin_field_transform(
         }
         // SAFETY: Polars' promise, and there is at least one input.
         let field = series::field(unsafe { &*inputs })?;
-        check_type(field.data_type()).map_err(|failure| failure.with_column(field.name()))?;
-        let field = if specification.gives_outcome() {
-            Field::new(field.name(), outcome_type(field.data_type()), true)
-        } else {
-            field
-        };
+        let field = specification.output_field(&field)?;
         // SAFETY: `output` has room for one schema, which was not initialised before.
         unsafe { output.write(series::schema(&field)?) };
         Ok(())

@@ -2,7 +2,9 @@
 
 use super::arrow::{ArrowArray, import};
 use super::exceptions::{detached, raise, raise_class};
-use crate::column::{Characters, Method, OnInvalid, Output, Plan, Shape, TweakColumn, TweakRule, check_type, threads};
+use crate::column::{
+    Characters, Method, OnInvalid, Output, Plan, Shape, Treatment, TweakColumn, TweakRule, check_type, threads,
+};
 use crate::failure::{Code, Failure};
 use crate::kernel;
 use crate::keys::Subkey;
@@ -111,6 +113,7 @@ impl Ff1 {
         })?;
         let plan = Plan {
             method: Method::Characters(characters),
+            treatment: Treatment::default(),
             key: Arc::clone(&self.key),
             direction,
             on_invalid: OnInvalid::Error,

@@ -2,7 +2,7 @@
 
 use super::arrow::{ArrowArray, import};
 use super::exceptions::{detached, raise, raise_class};
-use crate::column::{TweakColumn, outcome_type};
+use crate::column::TweakColumn;
 use crate::failure::{Code, Failure};
 use crate::spec::Specification;
 use arrow_schema::Field;
@@ -27,8 +27,9 @@ pub fn transform(
     }
     let (field, values) = import(values)?;
     let tweaks = tweaks.map(import).transpose()?.map(|(_, tweaks)| tweaks);
-    let data_type =
-        if specification.gives_outcome() { outcome_type(field.data_type()) } else { field.data_type().clone() };
+    let field = specification
+        .output_field(&Field::new(name, field.data_type().clone(), true))
+        .map_err(|failure| raise(py, &failure))?;
     let array = detached(py, || {
         let tweaks = tweaks.as_slice();
         let tweaks = match tweaks {
@@ -40,7 +41,7 @@ pub fn transform(
         let mut chunks = specification.plan()?.run(name, &[values], tweaks.as_ref())?;
         chunks.pop().ok_or_else(|| Failure::new(Code::NativeDefect, "a chunk got lost"))
     })?;
-    Ok(ArrowArray::new(Field::new(name, data_type, true), array))
+    Ok(ArrowArray::new(field, array))
 }
 
 /// The kernel in use: `vector` or `portable`.

@@ -2,7 +2,7 @@
 
 use super::notation::Notation;
 use super::tweak::{self, TweakColumn, TweakRule};
-use super::{Characters, batch_rows};
+use super::{Characters, CheckDigit, batch_rows};
 use crate::column::Work;
 use crate::column::invalid::{Invalid, Reason};
 use crate::column::sink::Sink;
@@ -10,7 +10,7 @@ use crate::column::strings::Strings;
 use crate::failure::Failure;
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::check_digit::{luhn_sum, solve_luhn};
-use tokenkit_algorithms::ff1::Tweak;
+use tokenkit_algorithms::ff1::{Direction, Tweak};
 
 /// Most bytes of a tweak column's cell: longer ones are no labels, and a batch holds hundreds.
 const LONGEST_TWEAK: usize = 1 << 16;
@@ -33,11 +33,13 @@ struct Batch<'k, N: Notation + 'k> {
 }
 
 /// Buffers that one row after the other uses.
+#[derive(Default)]
 struct RowBuffers<S> {
     symbols: Vec<S>,
     digits: Vec<u8>,
     tweak: Vec<u8>,
     text: Vec<u8>,
+    walked: Vec<S>,
 }
 
 struct Run<'k, 'a, N: Notation> {
@@ -65,28 +67,32 @@ pub(super) fn run<N: Notation, C: Strings, S: Sink>(
     let digit_tweak = characters.has_digit_alphabet();
     let mut run =
         Run { characters, notation, work: *work, tweaks, digit_tweak, batches: Vec::new(), by_length: Vec::new() };
-    let mut buffers = RowBuffers { symbols: Vec::new(), digits: Vec::new(), tweak: Vec::new(), text: Vec::new() };
+    let mut buffers = RowBuffers::default();
     for row in 0..rows {
         if column.is_empty(row) {
             sink.clear(row);
             continue;
         }
         let value = column.bytes(row);
+        if work.literals.contains(value) {
+            sink.write(row, value);
+            continue;
+        }
         match run.prepare(row, value, &mut buffers) {
             Err(reason) => invalid.refuse(row, reason, sink),
             Ok(()) => {
                 if run.batches.len() > MOST_BATCHES {
-                    run.flush_all(column, &mut buffers, sink)?;
+                    run.flush_all(column, &mut buffers, sink, invalid)?;
                 }
                 let index = run.batch(buffers.symbols.len(), buffers.tweak.len())?;
                 run.push(index, row, &buffers);
                 if run.batches[index].rows.len() == run.batches[index].capacity {
-                    run.flush(index, column, &mut buffers, sink)?;
+                    run.flush(index, column, &mut buffers, sink, invalid)?;
                 }
             }
         }
     }
-    run.flush_all(column, &mut buffers, sink)
+    run.flush_all(column, &mut buffers, sink, invalid)
 }
 
 impl<'k, N: Notation> Run<'k, '_, N> {
@@ -203,9 +209,10 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         column: &C,
         buffers: &mut RowBuffers<N::Symbol>,
         sink: &mut S,
+        invalid: &mut Invalid,
     ) -> Result<(), Failure> {
         for index in 0..self.batches.len() {
-            self.flush(index, column, buffers, sink)?;
+            self.flush(index, column, buffers, sink, invalid)?;
         }
         self.batches.clear();
         self.by_length.clear();
@@ -218,7 +225,9 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         column: &C,
         buffers: &mut RowBuffers<N::Symbol>,
         sink: &mut S,
+        invalid: &mut Invalid,
     ) -> Result<(), Failure> {
+        let (characters, notation, literals) = (self.characters, self.notation, self.work.literals);
         let batch = &mut self.batches[index];
         let used = batch.rows.len() * batch.stride;
         if used == 0 {
@@ -226,24 +235,61 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         }
         let (direction, target) = (self.work.direction, &mut batch.target[..used]);
         N::apply(&batch.cipher, direction, &batch.source[..used], target, &batch.tweaks)?;
-        let body = self.characters.body_length(batch.length);
-        let first = self.characters.keep_first;
-        let turned = batch.target.chunks_exact(batch.stride);
-        for ((&row, whole), turned) in batch.rows.iter().zip(batch.whole.chunks_exact_mut(batch.length)).zip(turned) {
-            whole[first..first + body].copy_from_slice(&turned[..body]);
-            if let Some(check_digit) = self.characters.check_digit {
-                let residue = check_digit.target_residue(direction);
-                restore_check(self.notation, whole, first + body, residue, &mut buffers.digits);
+        let body = characters.body_length(batch.length);
+        let first = characters.keep_first;
+        let tweak_length = if batch.tweaks.is_empty() { 0 } else { batch.tweak_length };
+        // What was encrypted isn't needed any more, so that a row that walks on has room in the source.
+        let (walking, target) = (&mut batch.source[..batch.stride], batch.target.chunks_exact(batch.stride));
+        let rows = batch.rows.iter().zip(batch.whole.chunks_exact_mut(batch.length));
+        for (index, ((&row, whole), turned)) in rows.zip(target).enumerate() {
+            let row = row as usize;
+            let value = column.bytes(row);
+            restore(characters, notation, direction, value, whole, &turned[..body], buffers);
+            let tweak = &batch.tweaks[index * tweak_length..][..tweak_length];
+            let mut is_literal = literals.contains(&buffers.text);
+            // Values and tokens are one set unless the check digit tells them apart. There the walk goes round without
+            // the literals, and comes back to the value that it started from if it must.
+            while is_literal && characters.check_digit != Some(CheckDigit::Invalid) {
+                walking[..body].copy_from_slice(&whole[first..first + body]);
+                buffers.walked.resize(batch.stride, N::Symbol::default());
+                let mut walked = std::mem::take(&mut buffers.walked);
+                N::apply(&batch.cipher, direction, walking, &mut walked, tweak)?;
+                restore(characters, notation, direction, value, whole, &walked[..body], buffers);
+                buffers.walked = walked;
+                is_literal = literals.contains(&buffers.text);
             }
-            buffers.text.clear();
-            self.notation.write(column.bytes(row as usize), whole, &mut buffers.text);
-            sink.write(row as usize, &buffers.text);
+            if is_literal {
+                invalid.refuse(row, Reason::Integrity, sink);
+            } else {
+                sink.write(row, &buffers.text);
+            }
         }
         batch.rows.clear();
         batch.whole.clear();
         batch.tweaks.clear();
         Ok(())
     }
+}
+
+/// Puts what came out of FF1 back into a value, in symbols and as text.
+#[inline]
+fn restore<N: Notation>(
+    characters: &Characters,
+    notation: &N,
+    direction: Direction,
+    value: &[u8],
+    whole: &mut [N::Symbol],
+    turned: &[N::Symbol],
+    buffers: &mut RowBuffers<N::Symbol>,
+) {
+    let first = characters.keep_first;
+    whole[first..first + turned.len()].copy_from_slice(turned);
+    if let Some(check_digit) = characters.check_digit {
+        let residue = check_digit.target_residue(direction);
+        restore_check(notation, whole, first + turned.len(), residue, &mut buffers.digits);
+    }
+    buffers.text.clear();
+    notation.write(value, whole, &mut buffers.text);
 }
 
 /// Sets the symbol at `position` so that the Luhn sum of the whole value is `residue`.

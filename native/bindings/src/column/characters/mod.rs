@@ -14,9 +14,10 @@ use super::invalid::Invalid;
 use super::sink::Sink;
 use super::strings::Strings;
 use crate::failure::{Code, Failure};
-use notation::{Ascii, Numerals};
+use notation::{Ascii, Notation, Numerals};
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
+use tokenkit_algorithms::check_digit::luhn_sum;
 use tokenkit_algorithms::ff1::{Direction, DomainMinimum, ParameterError, Parameters};
 
 pub use tweak::{TweakColumn, TweakRule};
@@ -151,6 +152,27 @@ impl Characters {
         self.alphabet.is_ascii()
     }
 
+    /// Whether a character is one of the alphabet.
+    pub fn has_character(&self, character: char) -> bool {
+        self.alphabet.numeral(character).is_some()
+    }
+
+    /// Whether numbers of so many digits can be turned.
+    pub fn takes_digits(&self, width: usize) -> bool {
+        self.has_digit_alphabet() && (self.min_length..=self.max_length).contains(&width)
+    }
+
+    /// Whether a literal could be taken for a token where tokens are other strings than values are.
+    pub fn mistakes_for_token(&self, literal: &[u8]) -> bool {
+        let Some(CheckDigit::Invalid) = self.check_digit else { return false };
+        let mut symbols = Vec::new();
+        let read = Numerals::new(self).read(literal, &mut symbols);
+        let digits: Vec<u8> = symbols.iter().map(|&symbol| symbol as u8).collect();
+        read.is_ok()
+            && (self.min_length..=self.max_length).contains(&digits.len())
+            && luhn_sum(&digits) == CheckDigit::Invalid.source_residue(Direction::Decrypt)
+    }
+
     fn is_plain(&self) -> bool {
         self.alphabet.is_ascii()
             && self.separators.is_empty()
@@ -163,7 +185,8 @@ impl Characters {
         self.keep_first + self.keep_last > 0
     }
 
-    fn has_digit_alphabet(&self) -> bool {
+    /// Whether the alphabet is 0123456789.
+    pub fn has_digit_alphabet(&self) -> bool {
         self.alphabet.radix() == 10
             && (0..10).all(|digit| self.alphabet.character(digit) == char::from(b'0' + digit as u8))
     }
@@ -188,7 +211,7 @@ impl Characters {
         sink: &mut S,
         invalid: &mut Invalid,
     ) -> Result<(), Failure> {
-        if self.is_plain() {
+        if self.is_plain() && work.literals.is_empty() {
             plain::run(self, work, column, rows, sink, invalid)
         } else if self.alphabet.is_ascii() && self.separators.iter().all(char::is_ascii) {
             composed::run(self, &Ascii::new(self), work, column, rows, tweaks, sink, invalid)
