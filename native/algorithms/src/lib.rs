@@ -8,6 +8,7 @@ pub mod aes;
 pub mod alphabet;
 pub mod check_digit;
 pub mod cmac;
+pub mod csv_structure;
 pub mod derive;
 pub mod ff1;
 pub mod kernel;

@@ -4,6 +4,7 @@ mod arrow;
 mod exceptions;
 mod hazmat;
 mod keyring;
+mod structure;
 mod transform;
 
 use crate::column::REASONS;
@@ -18,6 +19,8 @@ mod _native {
     use super::hazmat::{AesSiv, Ff1};
     #[pymodule_export]
     use super::keyring::{KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload};
+    #[pymodule_export]
+    use super::structure::CsvStructure;
     #[pymodule_export]
     use super::transform::{kernel, select_kernel, transform};
     use super::*;
