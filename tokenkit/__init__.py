@@ -8,6 +8,9 @@ from tokenkit import errors
 from tokenkit.engines import detokenize, tokenize
 from tokenkit.engines.polars import expressions as expr
 from tokenkit.engines.polars import namespaces as _namespaces  # noqa: F401 - registers them
+from tokenkit.jobs import Outcome, apply
+from tokenkit.jobs.reading import read_metadata, scan
+from tokenkit.jobs.rejects import open_rejects
 from tokenkit.keys import (
     Keyring,
     create_keyring,
@@ -20,7 +23,9 @@ from tokenkit.policy import Policy, load_policy
 
 __all__ = [
     "Keyring",
+    "Outcome",
     "Policy",
+    "apply",
     "create_keyring",
     "current_keyring",
     "detokenize",
@@ -29,6 +34,9 @@ __all__ = [
     "expr",
     "load_policy",
     "open_keyring",
+    "open_rejects",
+    "read_metadata",
+    "scan",
     "tokenize",
     "use_keyring",
 ]

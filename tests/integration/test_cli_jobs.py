@@ -88,14 +88,14 @@ def test_dirty_values_become_null_and_are_counted():
 
 
 def test_error_deletes_the_output_and_shows_the_counts(folder):
-    """Exit code 1, one line and a hint, the table before it, and no value anywhere."""
+    """Exit code 3, one line and a hint, the table before it, and no value anywhere."""
     (folder / "strict.yaml").write_text(POLICY.replace(", on_invalid: null", ""))
     write_customers("a.csv", 1_000, dirty=0.2)
     rows = (folder / "a.csv").read_text().replace(",(", f",{CANARY}(", 5)
     (folder / "a.csv").write_text(rows)
     before = sorted(folder.iterdir())
     done = run("tokenize", "a.csv", "-o", "b.csv", "-p", "strict.yaml")
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert "check_digit" in done.output
     assert done.stderr.startswith("error: values that do not fit, in 1,000 rows: ")
     assert "hint: correct the input" in done.stderr
@@ -128,7 +128,7 @@ def test_no_value_shows_in_any_error(folder, content, suffix):
     )
     before = sorted(folder.iterdir())
     done = run("tokenize", f"a.{suffix}", "-o", "b.csv", "-p", "p.yaml")
-    assert done.exit_code == 1
+    assert done.exit_code in (1, 3)
     assert done.stderr.startswith("error: ")
     assert "unforeseen" not in done.stderr
     assert CANARY not in done.output
@@ -153,10 +153,14 @@ def test_old_files_detokenize_after_rotation(folder):
 
 
 def test_an_output_is_replaced_only_when_asked():
-    """--force replaces it."""
+    """The same run is skipped; another one's output is replaced with --force."""
     write_customers("a.csv", 10, dirty=0)
     command = ["tokenize", "a.csv", "-o", "b.parquet", "-p", "policy.yaml"]
     assert run(*command).exit_code == 0
+    done = run(*command)
+    assert done.exit_code == 0
+    assert "nothing to do" in done.stdout
+    write_customers("a.csv", 20, dirty=0)
     done = run(*command)
     assert done.exit_code == 1
     assert "--force" in done.stderr
@@ -165,7 +169,7 @@ def test_an_output_is_replaced_only_when_asked():
 
 def test_a_long_job_shows_its_progress(monkeypatch):
     """On a terminal, a bar counts rows, and says when their number is an estimate."""
-    monkeypatch.setattr("tokenkit.cli.jobs._PATIENCE", 0.0)
+    monkeypatch.setattr("tokenkit.cli.progress_bar._PATIENCE", 0.0)
     monkeypatch.setenv("FORCE_COLOR", "1")
     write_customers("a.csv", 100, dirty=0)
     done = run("tokenize", "a.csv", "-o", "b.csv", "-p", "policy.yaml")

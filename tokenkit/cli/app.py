@@ -3,7 +3,7 @@
 Each command group is a module with a function ``register(app)``, listed in ``_GROUPS``. Modules
 import the layer that they command inside their functions, so that ``tokenkit --help`` stays fast.
 
-Exit codes: 0 done, 1 an error, 2 wrong usage.
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 values that don't fit.
 """
 
 import contextlib
@@ -16,23 +16,25 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokenkit.cli import jobs, keys, schemes
-from tokenkit.errors import TokenkitError
+from tokenkit.cli import files, jobs, keys, rejects, schemes
+from tokenkit.errors import InvalidValues, TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (jobs, keys, schemes)
+_GROUPS = (jobs, files, rejects, keys, schemes)
+_INVALID = 3
 
 
 class TokenkitGroup(TyperGroup):
     """Shows a tokenkit error as one red line and its hint, wherever in the commands it arises."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a tokenkit error ends it with exit code 1."""
+        """Run the command; a tokenkit error ends it with exit code 1, or 3 if values don't fit."""
         try:
             return super().invoke(ctx)
         except TokenkitError as error:
             show_error(error.summary, error.hint)
-        raise typer.Exit(1)
+            code = _INVALID if isinstance(error, InvalidValues) else 1
+        raise typer.Exit(code)
 
 
 app = typer.Typer(

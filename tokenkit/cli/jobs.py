@@ -1,48 +1,66 @@
 """``tokenkit tokenize`` and ``tokenkit detokenize``: files by policy."""
 
-import contextlib
-import json
-import signal
-import sys
-import time
-from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenkit.cli.options import Kek
+from tokenkit.cli.keyrings import opened
+from tokenkit.cli.options import (
+    AsJson,
+    Delimiter,
+    Encoding,
+    Force,
+    Kek,
+    KeyringFile,
+    Names,
+    NoHeader,
+    Quiet,
+    Quote,
+    Types,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from tokenkit.jobs import Job, TextOptions
 
-    from tokenkit.jobs import Report
-    from tokenkit.jobs.job import Operation
-    from tokenkit.keys import Keyring
 
-_Source = Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv or .parquet file.")]
-_Target = Annotated[
-    Path,
-    typer.Option("--output", "-o", metavar="OUTPUT", help="The .csv or .parquet file to write."),
+class ModeChoice(StrEnum):
+    """How a folder is written."""
+
+    REPLACE = "replace"
+    APPEND = "append"
+    PARTITION = "partition"
+
+
+_Source = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern in quotes.")
 ]
-_KeyringFile = Annotated[
+_Target = Annotated[
     Path | None,
+    typer.Option("--output", "-o", metavar="OUTPUT", help="The file or folder to write."),
+]
+_Mode = Annotated[ModeChoice, typer.Option("--mode", help="How a folder is written.")]
+_PartitionBy = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="A column whose values make the folders of partitions."),
+]
+_Format = Annotated[
+    str | None,
     typer.Option(
-        "--keyring",
-        metavar="FILE",
-        envvar="TOKENKIT_KEYRING",
-        show_envvar=True,
-        help="The keyring file.",
+        "--format",
+        metavar="SUFFIX",
+        help="The format of files in a folder: parquet, csv, csv.gz ...",
     ),
 ]
-_Force = Annotated[bool, typer.Option("--force", help="Replace an output that is there.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-
-_PATIENCE = 1.0
-"""Seconds after which a progress bar is worth showing."""
-_TERMINATED = 128 + signal.SIGTERM
+_Limit = Annotated[
+    int | None, typer.Option(min=0, metavar="ROWS", help="Read only so many rows of each file.")
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")]
+_Rejects = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Where rejected rows go; default: OUTPUT.rejects.parquet."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,28 +71,64 @@ def register(app: typer.Typer) -> None:
 
 def tokenize(
     source: _Source,
-    target: _Target,
     policy: Annotated[
         Path, typer.Option("--policy", "-p", metavar="POLICY", help="The policy file (YAML).")
     ],
-    keyring: _KeyringFile = None,
+    target: _Target = None,
+    keyring: KeyringFile = None,
     kek: Kek = None,
-    force: _Force = False,
-    quiet: _Quiet = False,
-    as_json: _Json = False,
+    mode: _Mode = ModeChoice.REPLACE,
+    partition_by: _PartitionBy = None,
+    output_format: _Format = None,
+    rejects: _Rejects = None,
+    limit: _Limit = None,
+    dry_run: _DryRun = False,
+    force: Force = False,
+    delimiter: Delimiter = None,
+    quote: Quote = '"',
+    encoding: Encoding = "utf-8",
+    no_header: NoHeader = False,
+    names: Names = None,
+    types: Types = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a copy of a file in which the policy's columns hold tokens.
+    """Write a copy of files in which the policy's columns hold tokens.
 
-    The output appears when it is complete and every value fits; otherwise nothing is left behind.
+    Outputs appear when they are complete and every value fits, is made null, sealed or rejected as
+    the policy says; otherwise nothing is left behind. A run whose output is there already, from the
+    same policy, keys and unchanged files, is skipped.
+
     CSV values are text; an empty field is null, and "" the empty string. What detokenizing needs to
-    know goes into the Parquet file, or into OUTPUT.tokenkit.json beside a CSV file.
+    know goes into Parquet and Arrow files, or into OUTPUT.tokenkit.json beside other ones.
     """
-    _run("tokenize", source, target, policy, keyring, kek, force=force, quiet=quiet, json_=as_json)
+    from tokenkit.jobs import Job
+    from tokenkit.policy import load_policy
+
+    text = text_options(delimiter, quote, encoding, no_header, names, types)
+    read = load_policy(policy)
+    with opened(keyring, kek) as ring:
+        job = Job(
+            operation="tokenize",
+            source=source,
+            target=target,
+            policy=read,
+            keyring=ring,
+            mode=mode.value,
+            partition_by=tuple(partition_by or ()),
+            output_format=_suffix(output_format),
+            text=text,
+            rejects=rejects,
+            limit=limit,
+            dry_run=dry_run,
+            force=force,
+        )
+        execute(job, "Tokenizing", quiet=quiet, as_json=as_json)
 
 
 def detokenize(
     source: _Source,
-    target: _Target,
+    target: _Target = None,
     policy: Annotated[
         Path | None,
         typer.Option(
@@ -84,187 +138,107 @@ def detokenize(
             help="The policy file (YAML); needed only where the input has no metadata.",
         ),
     ] = None,
-    keyring: _KeyringFile = None,
+    keyring: KeyringFile = None,
     kek: Kek = None,
-    force: _Force = False,
-    quiet: _Quiet = False,
-    as_json: _Json = False,
+    mode: _Mode = ModeChoice.REPLACE,
+    partition_by: _PartitionBy = None,
+    output_format: _Format = None,
+    rejects: _Rejects = None,
+    limit: _Limit = None,
+    dry_run: _DryRun = False,
+    force: Force = False,
+    delimiter: Delimiter = None,
+    quote: Quote = '"',
+    encoding: Encoding = "utf-8",
+    no_header: NoHeader = False,
+    names: Names = None,
+    types: Types = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Write a copy of a file in which tokens are values again.
+    """Write a copy of files in which tokens are values again.
 
-    The input's metadata says how they were made and under which key versions. For a CSV file it
-    stands in INPUT.tokenkit.json: keep the two together.
+    Each input's metadata says how its tokens were made and under which key versions. For a text
+    file it stands in INPUT.tokenkit.json: keep the two together.
     """
-    _run(
-        "detokenize", source, target, policy, keyring, kek, force=force, quiet=quiet, json_=as_json
-    )
-
-
-def _run(
-    operation: "Operation",
-    source: Path,
-    target: Path,
-    policy: Path | None,
-    keyring: Path | None,
-    kek: str | None,
-    *,
-    force: bool,
-    quiet: bool,
-    json_: bool,
-) -> None:
-    from rich.console import Console
-
-    from tokenkit.jobs import Job, JobRefused, run
+    from tokenkit.jobs import Job
     from tokenkit.policy import load_policy
 
+    text = text_options(delimiter, quote, encoding, no_header, names, types)
     read = None if policy is None else load_policy(policy)
-    with _termination_unwinds(), _opened(keyring, kek) as ring:
+    with opened(keyring, kek) as ring:
         job = Job(
-            operation=operation,
+            operation="detokenize",
             source=source,
             target=target,
             policy=read,
             keyring=ring,
-            replace=force,
+            mode=mode.value,
+            partition_by=tuple(partition_by or ()),
+            output_format=_suffix(output_format),
+            text=text,
+            rejects=rejects,
+            limit=limit,
+            dry_run=dry_run,
+            force=force,
         )
-        console = Console(stderr=True)
-        # In a log file, a bar would be noise.
-        bar = _Bar(operation, console) if console.is_terminal and not quiet else None
-        try:
-            report = run(job, bar)
-        except JobRefused as error:
-            if error.report is not None and not quiet:
-                _show(error.report, as_json=json_)
-            raise
-    if not quiet:
-        _show(report, as_json=json_)
+        execute(job, "Detokenizing", quiet=quiet, as_json=as_json)
 
 
-@contextlib.contextmanager
-def _opened(keyring: Path | None, kek: str | None) -> "Iterator[Keyring]":
-    from tokenkit.keys import current_keyring, open_keyring
-
-    if keyring is None:
-        yield current_keyring()
-    else:
-        with open_keyring(keyring, kek or None) as ring:
-            yield ring
-
-
-@contextlib.contextmanager
-def _termination_unwinds() -> Iterator[None]:
-    """Let SIGTERM end the command like an interrupt does, so that temporary files are removed."""
-
-    def unwind(_number: int, _frame: object) -> NoReturn:
-        sys.exit(_TERMINATED)
-
-    previous = signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-class _Bar:
-    """A progress bar on standard error, for jobs that take longer than a moment."""
-
-    def __init__(self, operation: str, console: "Console") -> None:
-        self._console = console
-        self._label = "Tokenizing" if operation == "tokenize" else "Detokenizing"
-        self._begun = time.monotonic()
-        self._rows: int | None = None
-        self._exact = False
-        self._shown: tuple[Progress, TaskID] | None = None
-
-    def start(self, rows: int | None, *, exact: bool) -> None:
-        self._begun = time.monotonic()
-        self._rows, self._exact = rows, exact
-
-    def advance(self, rows: int) -> None:
-        if self._shown is None:
-            if time.monotonic() - self._begun < _PATIENCE:
-                return
-            self._shown = self._open()
-        bar, task = self._shown
-        # An estimate that turns out too low grows with what has been read.
-        total = None if self._rows is None else max(self._rows, rows)
-        bar.update(task, completed=rows, total=total)
-
-    def finish(self) -> None:
-        if self._shown is not None:
-            self._shown[0].stop()
-
-    def _open(self) -> "tuple[Progress, TaskID]":
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        about = "" if self._exact else "about "
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.completed:,} of " + about + "{task.total:,} rows"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-        )
-        bar.start()
-        return bar, bar.add_task(self._label, total=self._rows or 0)
-
-
-def _show(report: "Report", *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2))
-    else:
-        _print_report(report)
-
-
-def _print_report(report: "Report") -> None:
+def execute(job: "Job", label: str, *, quiet: bool, as_json: bool) -> None:
+    """Run a job with a progress bar, and print its report."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console(highlight=False)
-    if report.columns:
-        table = Table(title=Text(f"Columns {report.operation}d"), title_justify="left")
-        table.add_column("Column", overflow="fold")
-        table.add_column("Scheme", no_wrap=True)
-        for heading in (f"{report.operation.capitalize()}d", "Null", "Empty", "Invalid"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("Reasons", no_wrap=True)
-        for name, column in report.columns.items():
-            table.add_row(
-                Text(name),
-                column.scheme,
-                f"{column.done:,}",
-                f"{column.null:,}",
-                f"{column.empty:,}",
-                f"{column.invalid_count:,}",
-                "\n".join(f"{reason} {count:,}" for reason, count in column.invalid.items()),
-            )
-        console.print(table)
-    speed = f"{report.seconds:.1f} s, {report.rows_per_second:,.0f} rows/s"
-    console.print(
-        Text(
-            f"{report.rows_read:,} rows read ({_size(report.bytes_read)}), "
-            f"{report.rows_written:,} written ({_size(report.bytes_written)}) in {speed}"
-        ),
-        soft_wrap=True,
+    from tokenkit.cli.progress_bar import ProgressBar
+    from tokenkit.cli.reports import show
+    from tokenkit.jobs import JobRefused, run
+
+    console = Console(stderr=True)
+    # In a log file, a bar would be noise.
+    bar = ProgressBar(label, console) if console.is_terminal and not quiet else None
+    try:
+        report = run(job, bar)
+    except JobRefused as error:
+        if error.report is not None and not quiet:
+            show(error.report, as_json=as_json)
+        raise
+    if not quiet:
+        show(report, as_json=as_json)
+
+
+def text_options(
+    delimiter: str | None,
+    quote: str,
+    encoding: str,
+    no_header: bool,
+    names: str | None,
+    types: list[str] | None,
+) -> "TextOptions":
+    """Read the options of text files.
+
+    Raises
+    ------
+    JobError
+        If one can't be.
+    """
+    from tokenkit.errors import JobError
+    from tokenkit.jobs import TextOptions
+
+    read = {}
+    for given in types or ():
+        column, equals, kind = given.rpartition("=")
+        if not equals or not column:
+            raise JobError("a type is given as COLUMN=TYPE", hint="--type amount=decimal(10,2)")
+        read[column] = kind
+    return TextOptions(
+        delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
+        quote=quote or None,
+        encoding=encoding,
+        header=not no_header,
+        names=tuple(names.split(",")) if names else None,
+        types=read,
     )
-    if report.rows_written or not report.invalid_count:
-        console.print(Text(f"Wrote {report.target}"), soft_wrap=True)
 
 
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
-        count /= 1024
-    return f"{count:,.1f} GiB"
+def _suffix(given: str | None) -> str | None:
+    return None if given is None else f".{given.removeprefix('.')}"

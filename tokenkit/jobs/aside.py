@@ -1,19 +1,20 @@
 """Files written aside: under a temporary name in the target's folder, renamed when complete.
 
 The temporary file has mode 0600, is flushed to the disk before it gets its name, and the folder
-after it; whatever goes wrong before that, interrupts included, removes it. Complete, it gets the
+after it; whatever goes wrong before that, interrupts included, removes it. What a killed job left
+is removed by the next one for the same target. Complete, it gets the
 permissions of the file that it replaces, or those that the process gives to new files.
 """
 
 import contextlib
 import errno
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from tokenkit.errors import JobError, OutputExists
+from tokenkit.jobs.locking import sweep, take
 
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
 
@@ -48,10 +49,10 @@ class AsideFile:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.path = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        sweep(target)
         with refusing(target):
-            self._descriptor = os.open(self.path, flags, 0o600)
+            self.path, self._descriptor = take(target, lambda path: os.open(path, flags, 0o600))
 
     def __enter__(self) -> Self:
         return self
@@ -80,8 +81,15 @@ class AsideFile:
             os.fsync(self._descriptor)
             return os.fstat(self._descriptor).st_size
 
-    def publish(self, *, replace: bool) -> None:
+    def publish(self, *, replace: bool, private: bool = False) -> None:
         """Give the file its name, and flush the folder.
+
+        Parameters
+        ----------
+        replace
+            Whether a file that is there is replaced.
+        private
+            Whether only the owner may read it.
 
         Raises
         ------
@@ -92,7 +100,7 @@ class AsideFile:
         """
         try:
             with refusing(self.target):
-                os.fchmod(self._descriptor, _mode(self.target))
+                os.fchmod(self._descriptor, 0o600 if private else _mode(self.target))
                 if replace:
                     self.path.replace(self.target)
                 else:
@@ -166,10 +174,15 @@ def _mode(target: Path) -> int:
     try:
         return target.stat().st_mode & 0o777
     except FileNotFoundError:
-        # It can't be read without being set; meanwhile, other threads' files are private.
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return 0o666 & ~mask
+        return 0o666 & ~process_mask()
+
+
+def process_mask() -> int:
+    """Give the permissions that the process takes from new files."""
+    # It can't be read without being set; meanwhile, other threads' files are private.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _claim(temporary: Path, target: Path) -> None:

@@ -172,12 +172,15 @@ def _calls(fates: Mapping[str, Fate], found: _Verified, operation: Operation) ->
 def _strictly(verified: _Verified, fates: Mapping[str, Fate]) -> _Verified:
     """Let what is no token be an error, unless the policy says otherwise.
 
-    The metadata's own on_invalid is about the values that came in, not about damaged tokens.
+    The metadata's own on_invalid is about the values that came in, not about damaged tokens; but
+    where some of them were sealed, sealed tokens are looked for.
     """
     found = {}
     for name, (rule, version) in verified.items():
         fate = fates.get(name)
         on_invalid = fate.on_invalid if isinstance(fate, ColumnRule) else "error"
+        if rule.on_invalid == "seal":
+            on_invalid = "seal"
         found[name] = (replace(rule, on_invalid=on_invalid), version)
     return found
 

@@ -1,35 +1,34 @@
-"""The run of a job: one pass from the source to a file aside, which gets its name at the end."""
+"""The run of a job: inputs read once, outputs written aside and named when they are complete."""
 
 import contextlib
 import re
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from tokenkit.engines.column import ColumnCall
-from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.errors import (
     EngineError,
-    InputError,
-    InputNotFound,
     JobError,
-    PolicyError,
     from_polars,
     translated,
 )
-from tokenkit.jobs.aside import AsideFile, already_there, flush_folder, refused, refusing
-from tokenkit.jobs.calls import Calls, calls_to_detokenize, calls_to_tokenize
-from tokenkit.jobs.connectors import Format, Sink, Source, format_of
-from tokenkit.jobs.connectors.csv import sidecar_of
+from tokenkit.jobs.aside import refused
+from tokenkit.jobs.checks import check_job, check_unchanged, check_values, is_done
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.partitions import turned_path
+from tokenkit.jobs.passes import Pass, Results
+from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, RowCounter, Silent
-from tokenkit.jobs.report import ColumnReport, Report, refusal
-from tokenkit.jobs.streaming import collect
-from tokenkit.jobs.tallies import Tallies
-from tokenkit.keys import Keyring, current_keyring
-from tokenkit.policy import Metadata
+from tokenkit.jobs.rejects.description import RejectsDescription
+from tokenkit.jobs.rejects.writing import RejectsFile
+from tokenkit.jobs.report import Report
+from tokenkit.jobs.run_id import fingerprints, run_id
+from tokenkit.jobs.tallies import Counts, joined
+from tokenkit.jobs.targets import Outlet, Target, is_folder, target_of
+from tokenkit.keys import current_keyring
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
@@ -37,9 +36,10 @@ _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 def run(job: Job, progress: Progress | None = None) -> Report:
     r"""Do a job.
 
-    The source is read once, lazily; one expression a column makes the tokens, and the same pass
-    counts what became of them. The output is written aside and gets its name when every row is in
-    it and everything fits; otherwise nothing of it stays. Memory doesn't grow with the rows.
+    Each input is read once, lazily; one expression a column makes the tokens, and the same pass
+    seals the rows that are rejected and counts what became of all. Outputs are written aside and
+    get their names when every row is in them or among the rejected, and everything else fits;
+    otherwise nothing of them stays. Memory doesn't grow with the rows.
 
     Parameters
     ----------
@@ -85,200 +85,200 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     (1, 1)
     """
     begun = time.perf_counter()
+    check_job(job)
+    keyring = job.keyring or current_keyring()
+    inputs = prepare(job, keyring)
+    before = fingerprints(inputs)
+    identity = run_id(job, inputs, before)
+    bare = Report(
+        operation=job.operation,
+        run=identity,
+        source=str(job.source),
+        target=None if job.target is None else str(job.target),
+        inputs=len(inputs),
+        rows_read=0,
+        rows_written=0,
+        columns={},
+        kept=inputs[0].calls.kept,
+        dropped=inputs[0].calls.dropped,
+        seconds=0.0,
+        bytes_read=sum(item.file.path.stat().st_size for item in inputs),
+        bytes_written=0,
+    )
+    if is_done(job, inputs, identity, keyring):
+        return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
     observer = progress or Silent()
-    _check_paths(job)
-    formats = format_of(job.source), format_of(job.target)
-    with translated(), refusing(job.source):
-        source = formats[0].source(job.source)
-    plan = _Plan.of(job, formats, source, job.keyring or current_keyring())
     with contextlib.ExitStack() as stack:
-        aside = stack.enter_context(AsideFile(job.target))
-        observer.start(source.estimated_rows, exact=source.rows is not None)
-        stack.callback(observer.finish)
-        rows, columns = _pass(plan, source, aside, observer)
-        written = aside.flush()
-        report = Report(
-            operation=job.operation,
-            source=str(job.source),
-            target=str(job.target),
-            rows_read=rows,
-            rows_written=0,
-            columns=columns,
-            kept=plan.calls.kept,
-            dropped=plan.calls.dropped,
+        run_ = _Run(job, inputs, identity, observer, stack)
+        with _watched(observer, inputs):
+            counts = run_.execute()
+        check_unchanged(inputs, before)
+        report = replace(
+            bare,
+            status="dry-run" if job.dry_run else "done",
+            rows_read=counts.read,
+            rows_rejected=counts.rejected,
+            columns=counts.columns,
             seconds=time.perf_counter() - begun,
-            bytes_read=job.source.stat().st_size,
-            bytes_written=0,
         )
-        _check_values(plan, report)
-        _check_rows(job, source, plan.sink, rows, aside.path)
-        _publish(job, plan, aside)
+        check_values(inputs[0].calls, report)
+        if job.dry_run:
+            return report
+        written = run_.publish(counts.rejected)
     return replace(
         report,
-        rows_written=rows,
+        rows_written=counts.read - counts.rejected,
+        rejects=str(run_.rejects_path) if counts.rejected else None,
         bytes_written=written,
         seconds=time.perf_counter() - begun,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    calls: Calls
-    sink: Sink
-    metadata: str | None
-
-    @classmethod
-    def of(
-        cls, job: Job, formats: tuple[Format, Format], source: Source, keyring: Keyring
-    ) -> "_Plan":
-        names = source.schema.names()
-        sink = formats[1].sink()
-        if job.operation == "tokenize":
-            calls = calls_to_tokenize(job.policy, names, keyring, source.metadata)
-        else:
-            calls = calls_to_detokenize(
-                job.policy, names, keyring, source.metadata, formats[0].name
-            )
-        if not calls.by_column:
-            raise PolicyError("every column is dropped", hint="keep or tokenize at least one")
-        sink.check(pl.Schema({name: source.schema[name] for name in calls.by_column}))
-        metadata = None
-        if job.operation == "tokenize" and job.policy is not None and calls.transformed:
-            pairs = {name: (call.rule, call.version) for name, call in calls.transformed.items()}
-            metadata = Metadata.sign(formats[1].name, job.policy.digest, pairs)
-        return cls(calls, sink, metadata)
-
-
-def _check_paths(job: Job) -> None:
-    if not job.source.is_file():
-        raise InputNotFound(
-            "there is no such input file", file=str(job.source), hint="check the path"
-        )
-    if job.target.exists():
-        if job.target.samefile(job.source):
-            raise JobError(
-                "input and output are the same file",
-                file=str(job.target),
-                hint="write to another name; the input is never changed",
-            )
-        if not job.target.is_file():
-            raise JobError("the output is no regular file", file=str(job.target))
-        if not job.replace:
-            raise already_there(job.target)
-
-
-def _pass(
-    plan: _Plan, source: Source, aside: AsideFile, progress: Progress
-) -> tuple[int, dict[str, ColumnReport]]:
-    """Run the one pass; gives the rows that went through, and what became of each column."""
-    counter = RowCounter()
-    # Columns go by their place: Polars takes names such as "*" and "^.*$" for patterns.
-    place = {name: number for number, name in enumerate(source.schema.names())}
-    column = {name: f"column{place[name]}" for name in plan.calls.by_column}
-    tallies = Tallies(column, plan.calls.transformed)
-    first, call = next(iter(plan.calls.by_column.items()))
-    flags = pl.col(column[first]) if call is None else _field(column[first], "reason")
-    with translated():
-        # Counted before the branches part: an error in one branch alone can leave the other running
-        # to its end.
-        shared = (
-            source.scan()
-            .select(
-                _outcome(pl.nth(place[name]), call).alias(column[name])
-                for name, call in plan.calls.by_column.items()
-            )
-            .with_columns(counter.counted(flags.is_null()).alias("passed"))
-        )
-        output = shared.select(
-            (pl.col(column[name]) if call is None else _field(column[name], "token")).alias(name)
-            for name, call in plan.calls.by_column.items()
-        )
-        counted = shared.select(*tallies.expressions(), pl.col("passed").sum())
-        # Types that can't be tokenized show here, before anything is written.
-        shared.collect_schema()
-        writer = aside.writer()
-        frames = [plan.sink.write(output, writer, plan.metadata), counted]
-    results = collect(frames, counter, progress)
-    # Not closed after an interrupt: the query may not have ended, and the number would be reused.
-    writer.close()
-    if isinstance(results, BaseException):
-        raise _explained(results, source, aside.target)
-    return tallies.read(results[1])
-
-
-def _outcome(values: pl.Expr, call: ColumnCall | None) -> pl.Expr:
-    return values if call is None else column_expression(values, call)
-
-
-def _field(outcome: str, name: str) -> pl.Expr:
-    return pl.col(outcome).struct.field(name)
-
-
-def _explained(exc: BaseException, source: Source, target: Path) -> BaseException:
-    """Say what an error of the pass means; foreign text is looked at and never shown."""
-    if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
-        return exc
-    error = from_polars(exc)
-    if type(error) is not EngineError:
-        return error
-    text = str(exc)
-    if (complaint := source.complaint(text)) is not None:
-        return InputError(complaint, hint="correct the input; nothing was written")
-    if (found := _OS_ERROR.search(text)) is not None:
-        return refused(target, int(found[1]))
-    return error
-
-
-def _check_values(plan: _Plan, report: Report) -> None:
-    refused_columns = {
-        name: column
-        for name, column in report.columns.items()
-        if column.invalid and plan.calls.transformed[name].rule.on_invalid == "error"
-    }
-    if refused_columns:
-        raise refusal(report, refused_columns)
-
-
-def _check_rows(job: Job, source: Source, sink: Sink, rows: int, written: Path) -> None:
-    with translated():
-        count = sink.count(written)
-    if count != rows or source.rows not in (None, rows):
-        raise JobError(
-            f"{source.rows if source.rows is not None else rows:,} rows were read and {count:,} "
-            "written; the output was deleted",
-            file=str(job.target),
-            hint="the input may have changed meanwhile; run the job again",
-        )
-
-
-def _publish(job: Job, plan: _Plan, aside: AsideFile) -> None:
-    """Give the output its name.
-
-    A sidecar comes first, so that no tokens ever lack theirs; an old output goes before that, so
-    that it's never found beside metadata that isn't its own.
-    """
-    if not plan.sink.metadata_beside:
-        aside.publish(replace=job.replace)
-        return
-    sidecar = sidecar_of(job.target)
-    with refusing(job.target):
-        if job.target.exists():
-            if not job.replace:
-                raise already_there(job.target)
-            job.target.unlink()
-        sidecar.unlink(missing_ok=True)
-        flush_folder(job.target.parent)
-    if plan.metadata is None:
-        aside.publish(replace=job.replace)
-        return
-    with AsideFile(sidecar) as beside:
-        with refusing(sidecar), beside.writer() as file:
-            file.write(plan.metadata.encode("ascii") + b"\n")
-        beside.flush()
-        beside.publish(replace=True)
+@contextlib.contextmanager
+def _watched(progress: Progress, inputs: Sequence[Input]) -> Iterator[None]:
+    known = [item.source.rows for item in inputs]
+    exact = None not in known
+    counts = known if exact else [item.source.estimated_rows for item in inputs]
+    rows = None if None in counts else sum(count or 0 for count in counts)
+    progress.start(rows, exact=exact)
     try:
-        aside.publish(replace=job.replace)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            sidecar.unlink()
-        raise
+        yield
+    finally:
+        progress.finish()
+
+
+class _Run:
+    """The passes of one run, and what they write."""
+
+    def __init__(
+        self,
+        job: Job,
+        inputs: Sequence[Input],
+        identity: str,
+        progress: Progress,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._job = job
+        self._inputs = inputs
+        self._identity = identity
+        self._progress = progress
+        self._counter = RowCounter()
+        self._target: Target | None = None
+        self._rejects: RejectsFile | None = None
+        self._mirrored = job.mode == "replace" and is_folder(job)
+        self._cells = inputs[0].cells
+        if job.target is None or job.dry_run:
+            return
+        self._target = target_of(job, identity, inputs[0].suffix)
+        stack.enter_context(self._target)
+        if self._cells:
+            self._rejects = stack.enter_context(RejectsFile(job, identity))
+
+    @property
+    def rejects_path(self) -> Path | None:
+        """Where rejected rows go."""
+        return None if self._rejects is None else self._rejects.path
+
+    def execute(self) -> Counts:
+        """Run the passes: one for each file of a folder, or one for all."""
+        one_by_one = [[item] for item in self._inputs]
+        groups = one_by_one if self._mirrored else [list(self._inputs)]
+        return joined([self._pass(group) for group in groups])
+
+    def publish(self, rejected: int) -> int:
+        """Give everything its name, rejected rows first; gives the size of the output."""
+        if self._target is None:
+            return 0
+        written = self._target.flush()
+        if self._rejects is not None:
+            self._rejects.publish(rejected)
+        self._target.publish()
+        return written
+
+    def _pass(self, group: Sequence[Input]) -> Counts:
+        for item in group:
+            item.check()
+        first = group[0]
+        parts = [item.part(self._job.limit) for item in group]
+        outlet: Outlet | None = None
+        accept = reject = None
+        if self._target is not None:
+            relative = turned_path(first)
+            outlet = self._target.outlet(relative)
+            outlet.sink.check(
+                pl.Schema({name: parts[0].output_type(name) for name in first.calls.by_column})
+            )
+            metadata = first.metadata(self._job, outlet.format.name, self._identity)
+            writing = outlet
+
+            def accept(frame: pl.LazyFrame) -> pl.LazyFrame:
+                return writing.write(frame, metadata)
+
+        if self._rejects is not None:
+            description = RejectsDescription.of(
+                first.cells,
+                first.schema,
+                run=self._identity,
+                operation=self._job.operation,
+                policy="" if self._job.policy is None else self._job.policy.digest,
+            )
+            reject = self._rejects.writer(description)
+        pass_ = Pass(
+            parts=parts,
+            cells=first.cells,
+            run=self._identity,
+            omitted=first.file.partition if self._mirrored else (),
+            accept=accept,
+            reject=reject,
+        )
+        results: Results | BaseException
+        try:
+            results = pass_.execute(self._counter, self._progress)
+        except Exception:
+            self._close(outlet, complete=False)
+            raise
+        # Not closed after an interrupt: the query may not have ended, and the number would be
+        # reused.
+        self._close(outlet, complete=not isinstance(results, BaseException))
+        if isinstance(results, BaseException):
+            raise self._explained(results, group)
+        self._check_rows(group, results, outlet)
+        return results.counts
+
+    def _close(self, outlet: Outlet | None, *, complete: bool) -> None:
+        if outlet is not None:
+            outlet.close(complete=complete)
+        if self._rejects is not None:
+            self._rejects.close()
+
+    def _explained(self, exc: BaseException, group: Sequence[Input]) -> BaseException:
+        """Say what an error of the pass means; foreign text is looked at and never shown."""
+        if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
+            return exc
+        error = from_polars(exc)
+        if type(error) is not EngineError:
+            return error
+        text = str(exc)
+        for item in group:
+            if (found := item.source.explain(text)) is not None:
+                return found
+        if (number := _OS_ERROR.search(text)) is not None:
+            return refused(self._job.target or self._job.source, int(number[1]))
+        return error
+
+    def _check_rows(self, group: Sequence[Input], results: Results, outlet: Outlet | None) -> None:
+        counts = results.counts
+        known = [item.source.rows for item in group]
+        expected = counts.read if None in known else sum(rows or 0 for rows in known)
+        if self._job.limit is not None:
+            expected = counts.read
+        with translated():
+            written = counts.read - counts.rejected if outlet is None else outlet.count()
+            set_aside = counts.rejected if self._rejects is None else self._rejects.count_last()
+        if written + set_aside != expected or counts.read != expected:
+            raise JobError(
+                f"{expected:,} rows were read, {written:,} written and {set_aside:,} rejected; the "
+                "output was deleted",
+                file=str(self._job.target),
+                hint="the input may have changed meanwhile; run the job again",
+            )

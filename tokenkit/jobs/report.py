@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from tokenkit.errors import InvalidValues
+
+Status: TypeAlias = Literal["done", "skipped", "dry-run", "refused"]
+"""Done, not done because it had been done already, only counted, or given up over values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,19 +17,26 @@ class ColumnReport:
     Attributes
     ----------
     scheme
-        The scheme's name.
+        The scheme's name; ``keep`` for a column that stays and has values of another type than it
+        was to have.
     done
         How many values were tokenized (or detokenized).
     null, empty
         How many were null and stayed so, or were the empty string and stayed so.
+    literal
+        How many were literals of the policy and stayed themselves.
+    sealed
+        How many of those that didn't fit became sealed tokens.
     invalid
-        How many didn't fit, by reason code.
+        How many didn't fit, by reason code; the sealed ones are among them.
     """
 
     scheme: str
     done: int
     null: int
     empty: int
+    literal: int = 0
+    sealed: int = 0
     invalid: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -43,13 +53,22 @@ class Report:
     ----------
     operation
         ``tokenize`` or ``detokenize``.
+    status
+        ``done``; ``skipped`` when the same run's output was there already; ``dry-run``;
+        ``refused`` when values don't fit and the policy says that this is an error.
+    run
+        The run's id: the same for the same policy, key versions and unchanged inputs.
     source, target
-        The paths of the files.
-    rows_read, rows_written
-        Rows of the input and of the output; nothing is written when values don't fit and the policy
-        says that this is an error.
+        What was read and written; values of partitions are masked.
+    rejects
+        Where rejected rows are, if there are any.
+    inputs
+        How many files were read.
+    rows_read, rows_written, rows_rejected
+        Rows of the inputs, and where they went: read = written + rejected, unless nothing was
+        written.
     columns
-        For each tokenized column what became of its values.
+        For each tokenized column what became of its values, in all rows that were read.
     kept, dropped
         The columns that stayed as they were, and those that were left out.
     seconds
@@ -68,10 +87,15 @@ class Report:
     """
 
     operation: str
+    status: Status = "done"
+    run: str = ""
     source: str
-    target: str
+    target: str | None
+    rejects: str | None = None
+    inputs: int = 1
     rows_read: int
     rows_written: int
+    rows_rejected: int = 0
     columns: Mapping[str, ColumnReport]
     kept: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -97,7 +121,7 @@ class Report:
 class JobRefused(InvalidValues):
     """Values that don't fit, in a job whose policy says that this is an error.
 
-    The output was deleted.
+    Nothing was written.
 
     Parameters
     ----------
@@ -141,8 +165,9 @@ def refusal(report: Report, columns: Mapping[str, ColumnReport]) -> JobRefused:
         f"values that {what}, in {report.rows_read:,} rows: {found}; nothing was written",
         column=worst,
         reason=max(reasons, key=lambda reason: reasons[reason]),
-        count=sum(column.invalid_count for column in columns.values()),
-        hint="correct the input, or say on_invalid: null in the policy to make them null",
+        count=sum(column.invalid_count - column.sealed for column in columns.values()),
+        hint="correct the input, or say in the policy what becomes of them: "
+        "on_invalid: null, reject or seal",
         report=report,
     )
 

@@ -5,72 +5,122 @@ fit, and empty where the value was empty, so the values themselves need not be l
 Reasons are compared only where there are some, which costs nothing as long as everything fits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from tokenkit.engines.column import REASONS, ColumnCall
+from tokenkit.engines.column import REASONS
+from tokenkit.jobs.outcomes import PASSED, REJECTED, Part
 from tokenkit.jobs.report import ColumnReport
 
 _OTHER = "other"
 _ROWS = "rows"
+_KEPT = "keep"
 
 
 @dataclass(frozen=True, slots=True)
-class Tallies:
-    """What a job counts.
+class Counts:
+    """What went through a pass.
 
     Attributes
     ----------
-    places
-        The columns of the frame that stand for those of the output.
-    calls
-        For each transformed column, its call; the frame holds its outcome.
+    read, rejected
+        How many rows, and how many of them were rejected.
+    columns
+        What became of the values of each column that can hold some that don't fit.
     """
 
-    places: Mapping[str, str]
-    calls: Mapping[str, ColumnCall]
+    read: int
+    rejected: int
+    columns: Mapping[str, ColumnReport]
 
-    def expressions(self) -> list[pl.Expr]:
-        """Give what is to be selected from the frame of outcomes."""
-        found = [pl.len().alias(_ROWS)]
-        for index, name in enumerate(self.calls):
-            token = pl.col(self.places[name]).struct.field("token")
-            reason = pl.col(self.places[name]).struct.field("reason")
-            given = reason.drop_nulls()
-            found += [
-                reason.is_not_null().sum().alias(f"{index}.invalid"),
-                token.null_count().alias(f"{index}.null"),
-                (token.cast(pl.String).str.len_bytes() == 0).sum().alias(f"{index}.empty"),
-                *((given == code).sum().alias(f"{index}.{code}") for code in REASONS),
-            ]
-        return found
 
-    def read(self, counts: pl.DataFrame) -> tuple[int, dict[str, ColumnReport]]:
-        """Give the number of rows, and the report of each transformed column."""
-        row = counts.row(0, named=True)
-        rows = int(row[_ROWS])
-        return rows, {
-            name: self._column(row, rows, index, call)
-            for index, (name, call) in enumerate(self.calls.items())
-        }
+def tally(part: Part) -> list[pl.Expr]:
+    """Give what is to be selected from the shared frame; all parts of a pass have one layout."""
+    # The count of PASSED makes this branch wait for the counter of rows.
+    found = [pl.len().alias(_ROWS), pl.col(PASSED).sum()]
+    if part.rejecting:
+        found.append(pl.col(REJECTED).sum())
+    for index, name in enumerate(part.judged):
+        token, reason = part.token(name), part.reason(name)
+        given = reason.drop_nulls()
+        found += [
+            reason.is_not_null().sum().alias(f"{index}.misfits"),
+            token.null_count().alias(f"{index}.null"),
+            *((given == code).sum().alias(f"{index}.{code}") for code in REASONS),
+        ]
+        call = part.calls.by_column[name]
+        if call is None:
+            continue
+        # An integer's token has no text to look at.
+        found.append((token.cast(pl.String).str.len_bytes() == 0).sum().alias(f"{index}.empty"))
+        if call.rule.on_invalid == "seal":
+            found.append(
+                (reason.is_not_null() & token.is_not_null()).sum().alias(f"{index}.sealed")
+            )
+        if call.rule.literals:
+            # No value's token equals a literal, so that counting in the output is exact.
+            literals = pl.Series(call.rule.literals, dtype=pl.String)
+            found.append(
+                token.cast(pl.String).is_in(literals.implode()).sum().alias(f"{index}.literal")
+            )
+    return found
 
-    def _column(
-        self, row: Mapping[str, int | None], rows: int, index: int, call: ColumnCall
-    ) -> ColumnReport:
-        def count(what: str) -> int:
-            return int(row[f"{index}.{what}"] or 0)
 
-        invalid = {code: count(code) for code in REASONS if count(code)}
-        misfits, empty = count("invalid"), count("empty")
-        if other := misfits - sum(invalid.values()):
-            invalid[_OTHER] = other
-        null = count("null") - misfits
-        return ColumnReport(
-            scheme=call.rule.scheme.name,
-            done=rows - null - empty - misfits,
-            null=null,
-            empty=empty,
-            invalid=invalid,
-        )
+def read_counts(part: Part, counted: pl.DataFrame) -> Counts:
+    """Read what :func:`tally` selected."""
+    row = counted.row(0, named=True)
+    columns = {}
+    for index, name in enumerate(part.judged):
+        column = _column(row, index, part, name)
+        if part.calls.by_column[name] is not None or column.invalid:
+            columns[name] = column
+    return Counts(int(row[_ROWS]), int(row.get(REJECTED) or 0), columns)
+
+
+def _column(row: Mapping[str, int | None], index: int, part: Part, name: str) -> ColumnReport:
+    def count(what: str) -> int:
+        return int(row.get(f"{index}.{what}") or 0)
+
+    invalid = {code: count(code) for code in REASONS if count(code)}
+    misfits, empty, sealed, literal = (
+        count(what) for what in ("misfits", "empty", "sealed", "literal")
+    )
+    if other := misfits - sum(invalid.values()):
+        invalid[_OTHER] = other
+    null = count("null") - (misfits - sealed)
+    call = part.calls.by_column[name]
+    return ColumnReport(
+        scheme=_KEPT if call is None else call.rule.scheme.name,
+        done=int(row[_ROWS] or 0) - null - empty - literal - misfits,
+        null=null,
+        empty=empty,
+        literal=literal,
+        sealed=sealed,
+        invalid=invalid,
+    )
+
+
+def joined(found: Sequence[Counts]) -> Counts:
+    """Add the counts of passes one after the other."""
+    columns: dict[str, ColumnReport] = {}
+    for counts in found:
+        for name, column in counts.columns.items():
+            columns[name] = _added(columns[name], column) if name in columns else column
+    return Counts(
+        sum(counts.read for counts in found), sum(counts.rejected for counts in found), columns
+    )
+
+
+def _added(one: ColumnReport, other: ColumnReport) -> ColumnReport:
+    reasons = dict.fromkeys([*one.invalid, *other.invalid])
+    return ColumnReport(
+        scheme=one.scheme,
+        done=one.done + other.done,
+        null=one.null + other.null,
+        empty=one.empty + other.empty,
+        literal=one.literal + other.literal,
+        sealed=one.sealed + other.sealed,
+        invalid={code: one.invalid.get(code, 0) + other.invalid.get(code, 0) for code in reasons},
+    )

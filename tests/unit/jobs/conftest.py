@@ -22,7 +22,7 @@ def ring():
 def job(ring, tmp_path):
     """Run a job over files of the test's folder."""
 
-    def running(operation, source, target, columns=None, *, unlisted="keep", replace=False):
+    def running(operation, source, target, columns=None, *, unlisted="keep", **options):
         policy = None
         if columns is not None:
             policy = Policy.from_mapping({"columns": columns, "unlisted": unlisted})
@@ -30,10 +30,10 @@ def job(ring, tmp_path):
             Job(
                 operation=operation,
                 source=tmp_path / source,
-                target=tmp_path / target,
+                target=None if target is None else tmp_path / target,
                 policy=policy,
                 keyring=ring,
-                replace=replace,
+                **options,
             )
         )
 
@@ -42,10 +42,11 @@ def job(ring, tmp_path):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file of text or of a frame's rows."""
+    """Write a file of text or of a frame's rows, and the folders above it."""
 
     def writing(name: str, content: pl.DataFrame | str | bytes) -> Path:
         path = Path(tmp_path, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, pl.DataFrame):
             content.write_parquet(path)
         else:

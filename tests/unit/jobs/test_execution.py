@@ -193,7 +193,7 @@ def test_paths_are_checked_first(job, write, tmp_path):
             job("tokenize", source, target, CARD)
     assert (tmp_path / "b.csv").read_text() == "old\n"
     with pytest.raises(JobError, match="same file"):
-        job("tokenize", "a.csv", "link.csv", CARD, replace=True)
+        job("tokenize", "a.csv", "link.csv", CARD, force=True)
 
 
 def test_replacing_leaves_no_stale_sidecar(job, write, tmp_path):
@@ -201,9 +201,9 @@ def test_replacing_leaves_no_stale_sidecar(job, write, tmp_path):
     write("a.csv", "card\n4111111111111111\n")
     job("tokenize", "a.csv", "b.csv", CARD)
     (tmp_path / "b.csv").chmod(0o640)
-    job("tokenize", "a.csv", "b.csv", {}, replace=True)
+    job("tokenize", "a.csv", "b.csv", {}, force=True)
     assert names(tmp_path) == ["a.csv", "b.csv"]
-    job("tokenize", "a.csv", "b.csv", CARD, replace=True)
+    job("tokenize", "a.csv", "b.csv", CARD, force=True)
     job("detokenize", "b.csv", "c.csv")
     assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
 
@@ -218,7 +218,7 @@ def test_the_output_has_the_usual_permissions(job, write, tmp_path):
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "b.parquet").stat().st_mode) == 0o640
     (tmp_path / "b.parquet").chmod(0o600)
-    job("tokenize", "a.csv", "b.parquet", CARD, replace=True)
+    job("tokenize", "a.csv", "b.parquet", CARD, force=True)
     assert stat.S_IMODE((tmp_path / "b.parquet").stat().st_mode) == 0o600
 
 

@@ -59,11 +59,15 @@ class Sink(Protocol):
 
     metadata_beside: bool
     """Whether metadata goes into a sidecar, because the format has no place for it."""
+    partitionable: bool
+    """Whether :meth:`write` also takes a ``polars.PartitionBy`` in place of a file."""
 
     def check(self, schema: pl.Schema) -> None:
         """Raise :class:`~tokenkit.errors.UnsupportedType` for a column that can't be written."""
 
-    def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+    def write(
+        self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy", metadata: str | None
+    ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows to a file when it runs.
 
         The file is the caller's to close. Its descriptor can be read as well as written.

@@ -90,6 +90,7 @@ class CsvSink:
     """A CSV file to write."""
 
     metadata_beside = True
+    partitionable = True
 
     def __init__(self, suffix: str, options: TextOptions) -> None:
         if not options.is_utf8:

@@ -59,6 +59,7 @@ class ParquetSink:
     """A Parquet file to write."""
 
     metadata_beside = False
+    partitionable = True
 
     def __init__(self, suffix: str, options: TextOptions) -> None:
         del suffix

@@ -1,0 +1,40 @@
+"""The keyring that a command works with, and how it ends when it's told to."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from tokenkit.keys import Keyring
+
+_TERMINATED = 128 + signal.SIGTERM
+
+
+@contextlib.contextmanager
+def opened(keyring: Path | None, kek: str | None) -> "Iterator[Keyring]":
+    """Open the keyring that was named, or take the one that the environment names."""
+    from tokenkit.keys import current_keyring, open_keyring
+
+    with _termination_unwinds():
+        if keyring is None:
+            yield current_keyring()
+        else:
+            with open_keyring(keyring, kek or None) as ring:
+                yield ring
+
+
+@contextlib.contextmanager
+def _termination_unwinds() -> Iterator[None]:
+    """Let SIGTERM end the command like an interrupt does, so that temporary files are removed."""
+
+    def unwind(_number: int, _frame: object) -> NoReturn:
+        sys.exit(_TERMINATED)
+
+    previous = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,27 @@
+"""The documents of metadata beside tokens, found again."""
+
+from pathlib import Path
+
+from tokenkit.errors import JobError, translated
+from tokenkit.jobs.aside import refusing
+from tokenkit.jobs.connectors import TextOptions, format_of, sidecar_of
+from tokenkit.jobs.connectors.sidecar import read_sidecar
+
+
+def document_of(path: Path) -> bytes | str | None:
+    """Give the document of a file, unread and not to be trusted; None if it has none.
+
+    Raises
+    ------
+    JobError, InputError
+        If the file can't be read.
+    """
+    if not path.is_file():
+        return None
+    with translated(), refusing(path):
+        if sidecar_of(path).is_file():
+            return read_sidecar(path)
+        try:
+            return format_of(path).source(path, TextOptions()).metadata
+        except JobError:
+            return None

@@ -1,0 +1,82 @@
+"""Temporary names beside a target: taken, held while in use, and swept when left behind.
+
+A job that is killed can't remove its temporary files. They are locked while their job lives, so the
+next job for the same target can tell what was left behind and remove it.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+_ENDING = re.compile(r"\.[0-9a-f]{16}\.tmp")
+
+
+def temporary_name(target: Path) -> Path:
+    """Give a fresh temporary name in a target's folder, which readers of folders pass over."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+
+
+def take(target: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """Make something under a temporary name, and lock it.
+
+    Parameters
+    ----------
+    target
+        Whose folder and name it gets.
+    make
+        Makes it, and gives a descriptor.
+
+    Returns
+    -------
+    path, descriptor
+        The lock lasts until the descriptor, and every copy of it, is closed.
+    """
+    while True:
+        path = temporary_name(target)
+        descriptor = make(path)
+        _lock(descriptor)
+        # Between the two, another job may have taken it for something left behind.
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed jobs have left beside a target."""
+    beginning = f".{target.name}"
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(target.parent):
+            ending = entry.name.removeprefix(beginning)
+            if ending != entry.name and _ENDING.fullmatch(ending):
+                _remove_unlocked(Path(entry.path))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if not _lock(descriptor, wait=False):
+                return
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool = True) -> bool:
+    try:
+        import fcntl  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        # Without locks nothing is known to be left behind.
+        return wait
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return wait
+    return True

@@ -1,0 +1,173 @@
+"""The rows of one input with what becomes of them: the frame that a pass's branches share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from tokenkit.engines.column import ColumnCall
+from tokenkit.engines.polars.plugin import column_expression
+from tokenkit.jobs.calls import Calls
+
+PASSED, REJECTED, ROW, FILE = "passed", "rejected", "row", "file"
+"""Columns of the shared frame beside those that stand for the input's."""
+_TYPE = "type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One input of a pass.
+
+    Attributes
+    ----------
+    rows
+        Its rows, in its order.
+    schema
+        Names and types of its columns, those of its path included.
+    calls
+        What becomes of each column.
+    partition
+        The columns that stand in its path, and their value.
+    types
+        What text columns are to be read as.
+    file
+        Its name, as messages and rejected rows show it.
+    """
+
+    rows: pl.LazyFrame
+    schema: pl.Schema
+    calls: Calls
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
+    file: str = ""
+
+    @property
+    def rejecting(self) -> list[str]:
+        """The columns whose values that don't fit take their row with them."""
+        return [
+            name
+            for name, call in self.calls.transformed.items()
+            if call.rule.on_invalid == "reject"
+        ]
+
+    @property
+    def judged(self) -> list[str]:
+        """The columns of the output that can hold values that don't fit."""
+        return [name for name in self.calls.by_column if self.is_judged(name)]
+
+    def is_judged(self, name: str) -> bool:
+        """Whether a column is an outcome of token and reason, not a value that stays."""
+        return self.calls.by_column[name] is not None or name in self.types
+
+    def output_type(self, name: str) -> pl.DataType:
+        """Give the type that a column is read as."""
+        return self.types.get(name, self.schema[name])
+
+    def outcomes(self, *, sealing: bool) -> pl.LazyFrame:
+        """Give the frame that the branches share.
+
+        Parameters
+        ----------
+        sealing
+            Whether rejected rows are to be sealed, which needs every column as it was and where
+            each row stands.
+
+        Returns
+        -------
+        polars.LazyFrame
+            ``column0``, ``column1``, ... for the columns of the output, in order: values that stay,
+            or structs of token and reason. ``rejected``, if rows can be. For sealing also
+            ``source0``, ... for the columns of the input, ``row`` and ``file``.
+        """
+        rows = self.rows
+        if sealing:
+            # The index goes in front, whatever the columns are named.
+            rows = rows.with_row_index(_free_name(self.schema))
+        expressions = [
+            self._outcome(name, call, indexed=sealing).alias(output_column(number))
+            for number, (name, call) in enumerate(self.calls.by_column.items())
+        ]
+        if sealing:
+            expressions += [
+                self._values(name, indexed=sealing).alias(source_column(number))
+                for number, name in enumerate(self.schema)
+            ]
+            expressions += [
+                pl.nth(0).cast(pl.UInt64).alias(ROW),
+                pl.lit(self.file, pl.String).alias(FILE),
+            ]
+        found = rows.select(expressions)
+        if self.rejecting:
+            reasons = [self.reason(name).is_not_null() for name in self.rejecting]
+            found = found.with_columns(pl.any_horizontal(reasons).alias(REJECTED))
+        return found
+
+    def values(self) -> pl.LazyFrame:
+        """Give the columns of the output under their names; values that don't fit are errors."""
+        return self.rows.select(
+            (
+                self._read(name)
+                if call is None
+                else self._turned(self._read(name), call, indexed=False)
+            ).alias(name)
+            for name, call in self.calls.by_column.items()
+        )
+
+    def token(self, name: str) -> pl.Expr:
+        """Give a column of the output, out of the shared frame."""
+        column = pl.col(self._place(name))
+        return column.struct.field("token") if self.is_judged(name) else column
+
+    def reason(self, name: str) -> pl.Expr:
+        """Give the reasons of a judged column, out of the shared frame."""
+        return pl.col(self._place(name)).struct.field("reason")
+
+    def _place(self, name: str) -> str:
+        return output_column(list(self.calls.by_column).index(name))
+
+    def _values(self, name: str, *, indexed: bool) -> pl.Expr:
+        if name in self.partition:
+            return pl.lit(self.partition[name], pl.String)
+        # Columns go by their place: Polars takes names such as "*" and "^.*$" for patterns.
+        inside = [column for column in self.schema if column not in self.partition]
+        return pl.nth(inside.index(name) + indexed)
+
+    def _read(self, name: str) -> pl.Expr:
+        values = self._values(name, indexed=False)
+        return values.cast(self.types[name]) if name in self.types else values
+
+    def _outcome(self, name: str, call: ColumnCall | None, *, indexed: bool) -> pl.Expr:
+        values = self._values(name, indexed=indexed)
+        if name not in self.types:
+            return values if call is None else self._turned(values, call, indexed=indexed)
+        read = values.cast(self.types[name], strict=False)
+        unreadable = values.is_not_null() & read.is_null()
+        reason = pl.when(unreadable).then(pl.lit(_TYPE, pl.String))
+        if call is None:
+            return pl.struct(read.alias("token"), reason.alias("reason"))
+        turned = self._turned(read, call, indexed=indexed)
+        return pl.struct(
+            turned.struct.field("token"),
+            pl.coalesce(reason, turned.struct.field("reason")).alias("reason"),
+        )
+
+    def _turned(self, values: pl.Expr, call: ColumnCall, *, indexed: bool) -> pl.Expr:
+        tweak = None if call.rule.tweak is None else self._values(call.rule.tweak, indexed=indexed)
+        return column_expression(values, call, tweak)
+
+
+def output_column(number: int) -> str:
+    """Name the column of the shared frame that stands for one of the output."""
+    return f"column{number}"
+
+
+def source_column(number: int) -> str:
+    """Name the column of the shared frame that stands for one of the input."""
+    return f"source{number}"
+
+
+def _free_name(schema: pl.Schema) -> str:
+    name = "row"
+    while name in schema:
+        name += "_"
+    return name

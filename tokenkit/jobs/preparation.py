@@ -1,0 +1,180 @@
+"""What a job comes down to before any row is read: its inputs, their columns, and their calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import polars as pl
+
+from tokenkit.engines.polars.rejects import RejectCell
+from tokenkit.errors import InputError, PolicyError, translated
+from tokenkit.jobs.aside import refusing
+from tokenkit.jobs.calls import Calls, calls_to_detokenize, calls_to_tokenize
+from tokenkit.jobs.connectors import Source, TextOptions, format_of, suffix_of
+from tokenkit.jobs.inputs import InputFile, find_inputs
+from tokenkit.jobs.job import Job
+from tokenkit.jobs.outcomes import Part
+from tokenkit.jobs.rejects.cells import check_cells
+from tokenkit.jobs.rejects.source import RejectsSource
+from tokenkit.keys import Keyring, KeyVersion
+from tokenkit.policy import Metadata, Policy
+
+REJECTS_DOMAIN: Final = "rejects"
+"""The domain of cells that are sealed under the policy's key for rejected rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input file, opened far enough to know its columns.
+
+    Attributes
+    ----------
+    file
+        Where it is.
+    source
+        What reads it.
+    calls
+        What becomes of each column.
+    schema
+        Names and types of its columns, those of its path included.
+    cells
+        The same columns and their keys, if rows can be rejected.
+    """
+
+    file: InputFile
+    source: Source
+    calls: Calls
+    schema: pl.Schema
+    cells: Sequence[RejectCell] = ()
+
+    @property
+    def suffix(self) -> str:
+        """What the file's name ends in."""
+        return suffix_of(self.file.path) or ""
+
+    def check(self) -> None:
+        """Check the file's structure as far as that can be done before its rows are read.
+
+        Raises
+        ------
+        InputError
+            If it's broken.
+        """
+        with translated(), refusing(self.file.path):
+            self.source.check()
+
+    def part(self, limit: int | None) -> Part:
+        """Give the rows as a part of a pass."""
+        with translated():
+            rows = self.source.scan()
+            if limit is not None:
+                rows = rows.head(limit)
+        return Part(
+            rows=rows,
+            schema=self.schema,
+            calls=self.calls,
+            partition=self.file.partition,
+            types=self.source.types,
+            file=self.file.shown,
+        )
+
+    def metadata(self, job: Job, file: str, run: str) -> str | None:
+        """Write the metadata that goes beside its tokens, into a file of the given kind."""
+        if job.operation != "tokenize" or job.policy is None or not self.calls.transformed:
+            return None
+        pairs = {}
+        for name, call in self.calls.transformed.items():
+            rule, dtype = call.rule, self.source.types.get(name, self.schema[name])
+            if rule.output == "string" and dtype.is_integer():
+                # The way back has to know what the strings were.
+                rule = replace(rule, value_type=str(dtype).lower())
+            pairs[name] = (rule, call.version)
+        return Metadata.sign(file, job.policy.digest, pairs, run)
+
+
+def cells_of(
+    schema: pl.Schema, calls: Calls, policy: Policy | None, keyring: Keyring
+) -> list[RejectCell]:
+    """Give the columns of rejected rows, and their keys; none if no row can be rejected.
+
+    A column without a key of its own goes under the policy's key for rejected rows. Without that,
+    it's sealed under the key of the column that didn't fit.
+
+    Raises
+    ------
+    UnsupportedType
+        If a column is of a type that rejected rows can't hold.
+    """
+    turned = calls.transformed
+    if not any(call.rule.on_invalid == "reject" for call in turned.values()):
+        return []
+    check_cells(schema)
+    rest: tuple[str | None, KeyVersion | None] = (None, None)
+    if policy is not None and policy.rejects is not None and policy.rejects.key is not None:
+        rest = (REJECTS_DOMAIN, keyring[policy.rejects.key].primary)
+    return [
+        RejectCell(name, turned[name].rule.domain, turned[name].version)
+        if name in turned
+        else RejectCell(name, *rest)
+        for name in schema
+    ]
+
+
+def prepare(job: Job, keyring: Keyring) -> list[Input]:
+    """Open every input, and say what becomes of its columns.
+
+    Raises
+    ------
+    InputNotFound, InputError
+        If files are missing or can't be read.
+    PolicyError, SchemeError, MetadataError, KeyringError
+        If policy, metadata or keys don't fit them.
+    """
+    return [_open(job, file, keyring) for file in find_inputs(job.source)]
+
+
+def kept_as_they_are(files: list[InputFile], text: TextOptions) -> list[Input]:
+    """Open files whose columns all stay as they are.
+
+    Raises
+    ------
+    InputError
+        If one can't be read.
+    """
+    found = []
+    for file in files:
+        with translated(), refusing(file.path):
+            source = format_of(file.path).source(file.path, text)
+        schema = _with_partition(file, source.schema)
+        found.append(Input(file, source, Calls(dict.fromkeys(schema), ()), schema))
+    return found
+
+
+def _open(job: Job, file: InputFile, keyring: Keyring) -> Input:
+    format_ = format_of(file.path)
+    with translated(), refusing(file.path):
+        source: Source = (
+            RejectsSource(file.path, keyring) if job.replay else format_.source(file.path, job.text)
+        )
+    schema = _with_partition(file, source.schema)
+    if job.operation == "tokenize":
+        calls = calls_to_tokenize(job.policy, schema.names(), keyring, source.metadata)
+    else:
+        calls = calls_to_detokenize(
+            job.policy, schema.names(), keyring, source.metadata, format_.name
+        )
+    if not calls.by_column:
+        raise PolicyError("every column is dropped", hint="keep or tokenize at least one")
+    return Input(file, source, calls, schema, cells_of(schema, calls, job.policy, keyring))
+
+
+def _with_partition(file: InputFile, schema: pl.Schema) -> pl.Schema:
+    for name in file.partition:
+        if name in schema:
+            raise InputError(
+                "a column stands both in the path and in the file",
+                file=file.shown,
+                column=name,
+                hint="take it out of the file, or rename the folder",
+            )
+    return pl.Schema({**schema, **dict.fromkeys(file.partition, pl.String())})

@@ -1,0 +1,130 @@
+"""The file of rejected rows, while a job writes it."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import polars as pl
+
+from tokenkit.errors import JobError, translated
+from tokenkit.jobs.aside import AsideFile, already_there, refusing
+from tokenkit.jobs.inputs import REJECTS_SUFFIX
+from tokenkit.jobs.job import Job
+from tokenkit.jobs.rejects.description import REJECTS_KEY, RejectsDescription
+
+
+class RejectsFile:
+    """Rejected rows of every pass of a run, in one file that only its owner may read.
+
+    A context manager: what isn't published by its end is removed.
+
+    Parameters
+    ----------
+    job
+        Says where the file is to be.
+    run
+        The run's id.
+
+    Raises
+    ------
+    OutputExists
+        If another run's file is there, and isn't to be replaced.
+    """
+
+    def __init__(self, job: Job, run: str) -> None:
+        self.path = rejects_path(job)
+        self._replace = job.force
+        self._run = run
+        self._description: RejectsDescription | None = None
+        self._stack = contextlib.ExitStack()
+        self._files: list[AsideFile] = []
+        self._writer: BinaryIO | None = None
+        if self.path.exists() and not self._may_replace():
+            raise already_there(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def writer(self, description: RejectsDescription) -> Callable[[pl.LazyFrame], pl.LazyFrame]:
+        """Give what writes the rejected rows of the next pass."""
+        if self._description is not None and description != self._description:
+            raise JobError(
+                "the inputs have different columns, so that their rejected rows don't fit one file",
+                hint="run a job for each kind of input",
+            )
+        self._description = description
+        aside = self._stack.enter_context(AsideFile(self.path))
+        self._files.append(aside)
+        self._writer = aside.writer()
+        writer = self._writer
+        return lambda frame: _sink(frame, writer, description)
+
+    def close(self) -> None:
+        """Close what the last pass wrote to."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def count_last(self) -> int:
+        """Count the rows of the last pass, by reading them again."""
+        return _count(self._files[-1].path)
+
+    def publish(self, rows: int) -> None:
+        """Give the file its name, if there are rows; otherwise there is none afterwards."""
+        if not rows:
+            with refusing(self.path):
+                self.path.unlink(missing_ok=True)
+            return
+        whole = self._files[0]
+        if len(self._files) > 1 and self._description is not None:
+            whole = self._joined(rows, self._description)
+        whole.flush()
+        whole.publish(replace=self._may_replace(), private=True)
+
+    def _joined(self, rows: int, description: RejectsDescription) -> AsideFile:
+        whole = self._stack.enter_context(AsideFile(self.path))
+        with translated():
+            parts = pl.scan_parquet([file.path for file in self._files], glob=False)
+            with whole.writer() as writer:
+                _sink(parts, writer, description).collect(engine="streaming")
+            count = _count(whole.path)
+        if count != rows:
+            raise JobError(
+                f"{rows:,} rows were rejected, and {count:,} set aside; nothing was written",
+                file=str(self.path),
+            )
+        return whole
+
+    def _may_replace(self) -> bool:
+        """Whether a file that is there may go: this same run, killed, has left it."""
+        if self._replace:
+            return True
+        try:
+            found = pl.read_parquet_metadata(self.path).get(REJECTS_KEY)
+            return RejectsDescription.parse(found).run == self._run
+        except Exception:  # noqa: BLE001 - whatever it is, it isn't this run's
+            return False
+
+
+def rejects_path(job: Job) -> Path:
+    """Give the place of a job's rejected rows.
+
+    Examples
+    --------
+    >>> rejects_path(Job(operation="tokenize", source=Path("a"), target=Path("out/b.csv")))
+    PosixPath('out/b.csv.rejects.parquet')
+    """
+    if job.rejects is not None:
+        return job.rejects
+    return job.output.with_name(job.output.name + REJECTS_SUFFIX)
+
+
+def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) -> pl.LazyFrame:
+    return frame.sink_parquet(file, metadata={REJECTS_KEY: description.to_text()}, lazy=True)
+
+
+def _count(path: Path) -> int:
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())

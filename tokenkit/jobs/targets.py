@@ -1,0 +1,348 @@
+"""Where a job writes: a file, a folder as a whole, one more file of a folder, or its partitions."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+from urllib.parse import quote
+
+import polars as pl
+
+from tokenkit.errors import JobError, translated
+from tokenkit.jobs.aside import AsideFile, already_there, flush_folder, refusing
+from tokenkit.jobs.connectors import (
+    Format,
+    Sink,
+    TextOptions,
+    format_of,
+    sidecar_of,
+    suffix_of,
+)
+from tokenkit.jobs.inputs import NULL_PARTITION
+from tokenkit.jobs.job import Job
+from tokenkit.jobs.staging import AsideFolder
+
+
+class Outlet(Protocol):
+    """One output of a pass."""
+
+    format: Format
+
+    @property
+    def sink(self) -> Sink:
+        """What writes it."""
+
+    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows when it runs."""
+
+    def close(self, *, complete: bool) -> None:
+        """Write what the output ends with, if all rows are in it, and close it."""
+
+    def count(self) -> int:
+        """Count the rows that were written, by reading them again."""
+
+
+class Target(Protocol):
+    """Where a job writes. A context manager: what isn't published by its end is removed."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+    def outlet(self, relative: Path) -> Outlet:
+        """Give the output for the input of that name."""
+
+    def flush(self) -> int:
+        """Flush everything to the disk; gives the size in bytes."""
+
+    def publish(self) -> None:
+        """Give what was written its name."""
+
+
+class FileTarget:
+    """One file, and its sidecar if its format has no place for metadata."""
+
+    def __init__(self, path: Path, text: TextOptions, *, replace: bool) -> None:
+        self.path = path
+        self._replace = replace
+        self._text = text
+
+    def __enter__(self) -> Self:
+        self._outlet = _FileOutlet(self.path, self._text)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._outlet.aside.__exit__(None, None, None)
+
+    def outlet(self, relative: Path) -> "_FileOutlet":
+        """Give the file; whatever the input is named, there is one."""
+        del relative
+        return self._outlet
+
+    def flush(self) -> int:
+        """Flush the file to the disk."""
+        return self.outlet(self.path).aside.flush()
+
+    def publish(self) -> None:
+        """Give the file its name.
+
+        A sidecar comes first, so that no tokens ever lack theirs; an old output goes before that,
+        so that it's never found beside metadata that isn't its own.
+        """
+        outlet = self.outlet(self.path)
+        if not outlet.sink.metadata_beside:
+            outlet.aside.publish(replace=self._replace)
+            return
+        sidecar = sidecar_of(self.path)
+        with refusing(self.path):
+            if self.path.exists():
+                if not self._replace:
+                    raise already_there(self.path)
+                self.path.unlink()
+            sidecar.unlink(missing_ok=True)
+            flush_folder(self.path.parent)
+        if outlet.metadata is None:
+            outlet.aside.publish(replace=self._replace)
+            return
+        with AsideFile(sidecar) as beside:
+            with refusing(sidecar), beside.writer() as file:
+                file.write(_line(outlet.metadata))
+            beside.flush()
+            beside.publish(replace=True)
+        try:
+            outlet.aside.publish(replace=self._replace)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                sidecar.unlink()
+            raise
+
+
+class _FileOutlet:
+    def __init__(self, path: Path, text: TextOptions) -> None:
+        self.format, self.sink = _sink(path, text)
+        self.metadata: str | None = None
+        self._shown = path
+        self.aside = AsideFile(path)
+        self._writer: BinaryIO | None = None
+
+    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        self.metadata = metadata
+        self._writer = self.aside.writer()
+        return self.sink.write(frame, self._writer, metadata)
+
+    def close(self, *, complete: bool) -> None:
+        if self._writer is None:
+            return
+        if complete:
+            with refusing(self._shown):
+                self.sink.finish(self._writer)
+        self._writer.close()
+
+    def count(self) -> int:
+        return self.sink.count(self.aside.path)
+
+
+class FolderTarget:
+    """A folder that holds one file for each input, and nothing else."""
+
+    def __init__(self, path: Path, suffix: str | None, text: TextOptions) -> None:
+        self.path = path
+        self._suffix = suffix
+        self._text = text
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._aside = self._stack.enter_context(AsideFolder(self.path))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def outlet(self, relative: Path) -> "_StagedOutlet":
+        """Give the file for an input, under the same name below the folder."""
+        path = self._aside.path / renamed(relative, self._suffix)
+        with refusing(self.path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return _StagedOutlet(path, self._text, self.path)
+
+    def flush(self) -> int:
+        """Flush every file to the disk."""
+        return self._aside.flush()
+
+    def publish(self) -> None:
+        """Swap the folder in."""
+        self._aside.publish()
+
+
+class _StagedOutlet:
+    """A file in a folder that isn't published yet: its names may be the final ones."""
+
+    def __init__(self, path: Path, text: TextOptions, shown: Path) -> None:
+        self.format, self.sink = _sink(path, text)
+        self._path = path
+        self._shown = shown
+        self._writer: BinaryIO | None = None
+
+    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        if metadata is not None and self.sink.metadata_beside:
+            with refusing(self._path):
+                sidecar_of(self._path).write_bytes(_line(metadata))
+        with refusing(self._shown):
+            self._writer = self._path.open("xb")
+        return self.sink.write(frame, self._writer, metadata)
+
+    def close(self, *, complete: bool) -> None:
+        if self._writer is None:
+            return
+        if complete:
+            with refusing(self._shown):
+                self.sink.finish(self._writer)
+        self._writer.close()
+
+    def count(self) -> int:
+        return self.sink.count(self._path)
+
+
+class PartitionTarget:
+    """A folder of Hive partitions, of which those that get rows are replaced."""
+
+    def __init__(
+        self, path: Path, suffix: str, text: TextOptions, columns: tuple[str, ...], run: str
+    ) -> None:
+        self.path = path
+        self._name = f"part-{run}{suffix}"
+        self._text = text
+        self._columns = columns
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._aside = self._stack.enter_context(AsideFolder(self.path))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def outlet(self, relative: Path) -> "_PartitionOutlet":
+        """Give all partitions at once."""
+        del relative
+        return _PartitionOutlet(self._aside.path, self._name, self._text, self._columns)
+
+    def flush(self) -> int:
+        """Flush every file to the disk."""
+        return self._aside.flush()
+
+    def publish(self) -> None:
+        """Swap each partition in."""
+        self._aside.publish_folders()
+
+
+@dataclass
+class _PartitionOutlet:
+    folder: Path
+    name: str
+    text: TextOptions
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.format, self.sink = _sink(Path(self.name), self.text)
+        self._metadata: str | None = None
+
+    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        if not self.sink.partitionable:
+            raise JobError(
+                f"{self.format.name} files can't be partitioned",
+                hint="write Parquet: --format parquet",
+            )
+        self._metadata = metadata
+        target = pl.PartitionBy(
+            self.folder, key=list(self.columns), include_key=False, file_path_provider=self._place
+        )
+        return self.sink.write(frame, target, metadata)
+
+    def close(self, *, complete: bool) -> None:
+        if complete and self._metadata is not None and self.sink.metadata_beside:
+            for path in self._files():
+                sidecar_of(path).write_bytes(_line(self._metadata))
+
+    def count(self) -> int:
+        with translated():
+            return sum(self.sink.count(path) for path in self._files())
+
+    def _files(self) -> Iterator[Path]:
+        return self.folder.rglob(self.name)
+
+    def _place(self, given: pl.io.partition.FileProviderArgs) -> str:
+        row = given.partition_keys.row(0, named=True)
+        folders = [partition_folder(name, row[name]) for name in self.columns]
+        place = self.folder.joinpath(*folders)
+        place.mkdir(parents=True, exist_ok=True)
+        return str(place / self.name)
+
+
+def target_of(job: Job, run: str, default_suffix: str) -> Target:
+    """Choose how a job's target is written.
+
+    Raises
+    ------
+    JobError
+        If mode and target don't fit each other.
+    """
+    path = job.output
+    suffix = job.output_format or default_suffix
+    if job.mode == "replace":
+        if is_folder(job):
+            return FolderTarget(path, job.output_format, job.text)
+        return FileTarget(path, job.text, replace=job.force)
+    if job.mode == "append":
+        with refusing(path):
+            path.mkdir(exist_ok=True)
+        return FileTarget(path / f"part-{run}{suffix}", job.text, replace=True)
+    return PartitionTarget(path, suffix, job.text, job.partition_by, run)
+
+
+def is_folder(job: Job) -> bool:
+    """Whether a job writes a folder: one that is there, or a name without a known suffix."""
+    path = job.target
+    if path is None or job.mode != "replace":
+        return path is not None
+    if path.exists():
+        return path.is_dir()
+    return job.source.is_dir() and not path.suffix
+
+
+def renamed(relative: Path, suffix: str | None) -> Path:
+    """Give the output's name for an input's: the same, with the output format's suffix.
+
+    Examples
+    --------
+    >>> renamed(Path("2026/a.csv.gz"), ".parquet")
+    PosixPath('2026/a.parquet')
+    """
+    if suffix is None:
+        return relative
+    known = suffix_of(relative) or ""
+    return relative.with_name(relative.name[: len(relative.name) - len(known)] + suffix)
+
+
+def partition_folder(column: str, value: object) -> str:
+    """Name the folder of a partition, as Hive does.
+
+    Examples
+    --------
+    >>> partition_folder("country", "A/B"), partition_folder("country", None)
+    ('country=A%2FB', 'country=__HIVE_DEFAULT_PARTITION__')
+    """
+    shown = NULL_PARTITION if value is None else quote(str(value), safe="")
+    return f"{quote(column, safe='')}={shown}"
+
+
+def _sink(path: Path, text: TextOptions) -> tuple[Format, Sink]:
+    found = format_of(path)
+    # A file of another format has no use for the options of the input.
+    options = TextOptions(delimiter=text.delimiter, quote=text.quote)
+    chosen = options if found.name == "csv" else TextOptions()
+    return found, found.sink(suffix_of(path) or "", chosen)
+
+
+def _line(metadata: str) -> bytes:
+    return metadata.encode("ascii") + b"\n"
