@@ -22,6 +22,7 @@ from tests.vectors.contract_vectors import (
     parameters_of,
 )
 from tests.vectors.reference import ALPHANUMERIC, DIGITS
+from tests.vectors.treatment_vectors import treatments
 
 GREEK = "αβγδεζηθικλμνξοπρστυφχψω"
 LOWER_HEX = "0123456789abcdef"
@@ -315,6 +316,7 @@ def build() -> dict[str, Any]:
         "subkeys": subkeys,
         "cases": vectors.cases,
         "refused": vectors.refused,
+        "treatments": treatments(),
     }
 
 

@@ -39,7 +39,8 @@ struct RowBuffers<S> {
     digits: Vec<u8>,
     tweak: Vec<u8>,
     text: Vec<u8>,
-    walked: Vec<S>,
+    /// Places in a batch of rows that became literals.
+    met: Vec<usize>,
 }
 
 struct Run<'k, 'a, N: Notation> {
@@ -236,37 +237,65 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         let (direction, target) = (self.work.direction, &mut batch.target[..used]);
         N::apply(&batch.cipher, direction, &batch.source[..used], target, &batch.tweaks)?;
         let body = characters.body_length(batch.length);
-        let first = characters.keep_first;
-        let tweak_length = if batch.tweaks.is_empty() { 0 } else { batch.tweak_length };
-        // What was encrypted isn't needed any more, so that a row that walks on has room in the source.
-        let (walking, target) = (&mut batch.source[..batch.stride], batch.target.chunks_exact(batch.stride));
         let rows = batch.rows.iter().zip(batch.whole.chunks_exact_mut(batch.length));
-        for (index, ((&row, whole), turned)) in rows.zip(target).enumerate() {
-            let row = row as usize;
-            let value = column.bytes(row);
+        for (place, ((&row, whole), turned)) in rows.zip(batch.target.chunks_exact(batch.stride)).enumerate() {
+            let value = column.bytes(row as usize);
             restore(characters, notation, direction, value, whole, &turned[..body], buffers);
-            let tweak = &batch.tweaks[index * tweak_length..][..tweak_length];
-            let mut is_literal = literals.contains(&buffers.text);
-            // Values and tokens are one set unless the check digit tells them apart. There the walk goes round without
-            // the literals, and comes back to the value that it started from if it must.
-            while is_literal && characters.check_digit != Some(CheckDigit::Invalid) {
-                walking[..body].copy_from_slice(&whole[first..first + body]);
-                buffers.walked.resize(batch.stride, N::Symbol::default());
-                let mut walked = std::mem::take(&mut buffers.walked);
-                N::apply(&batch.cipher, direction, walking, &mut walked, tweak)?;
-                restore(characters, notation, direction, value, whole, &walked[..body], buffers);
-                buffers.walked = walked;
-                is_literal = literals.contains(&buffers.text);
-            }
-            if is_literal {
-                invalid.refuse(row, Reason::Integrity, sink);
+            if literals.contains(&buffers.text) {
+                buffers.met.push(place);
             } else {
-                sink.write(row, &buffers.text);
+                sink.write(row as usize, &buffers.text);
             }
         }
+        if !buffers.met.is_empty() {
+            self.walk(index, column, buffers, sink, invalid)?;
+        }
+        let batch = &mut self.batches[index];
         batch.rows.clear();
         batch.whole.clear();
         batch.tweaks.clear();
+        Ok(())
+    }
+
+    /// Takes the rows of a batch that became literals through FF1 again, each until it is none.
+    ///
+    /// Where values and tokens are one set, a walk that starts beside the literals comes back to its start if it must,
+    /// so that it ends. With a check digit that tells them apart it might not; there a token never is a literal, and
+    /// one whose value would be was not made by tokenizing.
+    #[cold]
+    fn walk<C: Strings, S: Sink>(
+        &mut self,
+        index: usize,
+        column: &C,
+        buffers: &mut RowBuffers<N::Symbol>,
+        sink: &mut S,
+        invalid: &mut Invalid,
+    ) -> Result<(), Failure> {
+        let (characters, notation, work) = (self.characters, self.notation, self.work);
+        let batch = &mut self.batches[index];
+        let body = characters.body_length(batch.length);
+        let first = characters.keep_first;
+        let tweak_length = if batch.tweaks.is_empty() { 0 } else { batch.tweak_length };
+        let (mut source, mut target) = (vec![N::Symbol::default(); batch.stride], Vec::new());
+        for place in std::mem::take(&mut buffers.met) {
+            let row = batch.rows[place] as usize;
+            if characters.check_digit == Some(CheckDigit::Invalid) {
+                invalid.refuse(row, Reason::Integrity, sink);
+                continue;
+            }
+            let whole = &mut batch.whole[place * batch.length..][..batch.length];
+            let tweak = &batch.tweaks[place * tweak_length..][..tweak_length];
+            loop {
+                source[..body].copy_from_slice(&whole[first..first + body]);
+                target.clone_from(&source);
+                N::apply(&batch.cipher, work.direction, &source, &mut target, tweak)?;
+                restore(characters, notation, work.direction, column.bytes(row), whole, &target[..body], buffers);
+                if !work.literals.contains(&buffers.text) {
+                    break;
+                }
+            }
+            sink.write(row, &buffers.text);
+        }
         Ok(())
     }
 }
