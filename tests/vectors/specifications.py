@@ -1,4 +1,4 @@
-"""Column specifications as the native module reads them, written without the Python layers above it."""
+"""Column specifications as the native module reads them, written without the layers above it."""
 
 from __future__ import annotations
 

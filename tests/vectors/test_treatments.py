@@ -89,9 +89,7 @@ def test_arrow_agrees(
         assert tokens == [case["token"] for case in cases], case["id"]
         for case, token, reason in zip(cases, tokens, reasons, strict=True):
             assert fits(case, token, reason), case["id"]
-        back, reasons = outcome(
-            specified(case, key, "detokenize"), pa.array(tokens, kind), tweaks
-        )
+        back, reasons = outcome(specified(case, key, "detokenize"), pa.array(tokens, kind), tweaks)
         assert back == [case["returned"] for case in cases], case["id"]
         assert set(reasons) == {None}, case["id"]
         seen += len(cases)

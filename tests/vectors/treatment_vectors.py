@@ -116,7 +116,11 @@ def add_normalized(vectors: TreatmentVectors) -> None:
     vectors.add("digits", "4111-1111 1111", normalize=("strip-separators",), separators=" -")
     for value in ("A_B-c.D e/F", "a_b-c.d", "A\u2013Bc_d_e"):
         vectors.add(
-            "custom", value, normalize=("lower", "strip-separators"), alphabet="abcdef_-", min_length=7
+            "custom",
+            value,
+            normalize=("lower", "strip-separators"),
+            alphabet="abcdef_-",
+            min_length=7,
         )
     for value in (
         "  Zoe\u0308 M\u00dcLLER ",
