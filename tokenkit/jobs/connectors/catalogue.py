@@ -17,7 +17,7 @@ def all_formats() -> tuple[Format, ...]:
     Examples
     --------
     >>> [found.name for found in all_formats()]
-    ['csv', 'parquet']
+    ['csv', 'ipc', 'ndjson', 'parquet']
     """
     modules = (
         import_module(f"{formats.__name__}.{module.name}")
@@ -32,8 +32,8 @@ def suffix_of(path: Path) -> str | None:
 
     Examples
     --------
-    >>> suffix_of(Path("2024.customers.CSV"))
-    '.csv'
+    >>> suffix_of(Path("2024.customers.CSV.GZ"))
+    '.csv.gz'
     """
     name = path.name.lower()
     ends = (suffix for found in all_formats() for suffix in found.suffixes if name.endswith(suffix))

@@ -104,6 +104,15 @@ def refuse_options(options: TextOptions, path: Path | None = None) -> None:
         )
 
 
+def output_options(options: TextOptions) -> TextOptions:
+    """Refuse options that an output can't have."""
+    if not options.is_utf8:
+        raise JobError("outputs are UTF-8", hint="leave the output's encoding out")
+    if options.quote is None:
+        raise JobError("an output needs a quote", hint="leave the output's quote out")
+    return options
+
+
 def _dtype(column: str, written: str) -> pl.DataType:
     if (found := _TYPES.get(written)) is not None:
         return found

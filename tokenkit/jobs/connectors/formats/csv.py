@@ -3,19 +3,28 @@
 Values are never guessed at: leading zeros, 19 digits and "NA" come out as they went in. An empty
 field without quotes is null, ``""`` is the empty string, and both are written so. Other fields get
 quotes only where they need them, lines end in a line feed.
+
+A plain UTF-8 file is checked as a whole and then read by Polars. Compressed files and other
+encodings are checked and read block by block, so that no text of theirs is ever on a disk.
 """
 
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from tokenkit.errors import InputError, JobError, UnsupportedType
-from tokenkit.jobs.connectors.options import TextOptions
+from tokenkit.engines.structure import Structure
+from tokenkit.errors import InputError, UnsupportedType
+from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
+from tokenkit.jobs.connectors.csv_header import delimiter_of, locating, names_of, types_of
+from tokenkit.jobs.connectors.options import TextOptions, output_options
 from tokenkit.jobs.connectors.protocol import Format
 from tokenkit.jobs.connectors.sidecar import read_sidecar
+from tokenkit.jobs.connectors.streams import Stream
+from tokenkit.jobs.connectors.text import CHUNK, TextReader, estimated_rows
 
-_SAMPLE = 256 * 1024
 _COMPLAINTS = {
     "more fields than defined": "a row has more fields than the header",
     "utf-8": "the file is not UTF-8 text",
@@ -32,25 +41,27 @@ class CsvSource:
         self._path = path
         self._options = options
         self._delimiter = delimiter_of(path.name, options)
-        first = self._first_record()
-        if first is None:
-            raise InputError(
-                "the file is empty, or its first line can't be read",
-                file=str(path),
-                line=1,
-                hint="a CSV file begins with a line of column names, in UTF-8",
-            )
-        self.schema = pl.Schema(dict.fromkeys(names_of(path, first, options), pl.String()))
+        names = names_of(path, options)
+        self.schema = pl.Schema(dict.fromkeys(names, pl.String()))
         self.types = types_of(path, self.schema, options)
         self.rows: int | None = None
-        self.estimated_rows = _estimated_rows(path)
+        self.estimated_rows = estimated_rows(path, options)
         self.metadata = read_sidecar(path)
+        self._plain = options.is_utf8 and codec_of(path.name) is None
+        self._stream = Stream(self._blocks, self.schema)
 
     def check(self) -> None:
-        """Check every record's fields, quotes and text."""
+        """Check every record of a plain file; others are checked while they're read."""
+        if self._plain:
+            structure = self._structure()
+            with locating(self._path):
+                structure.scan_file(self._path)
+            self.rows = self._rows(structure)
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily; every column is text."""
+        if not self._plain:
+            return self._stream.scan()
         # The names are given because Polars leaves doubled quotes in a header as they are.
         return pl.scan_csv(
             self._path,
@@ -63,27 +74,57 @@ class CsvSource:
         )
 
     def explain(self, text: str) -> InputError | None:
-        """Say what an error of Polars says about the file."""
+        """Say what an error of the scan says about the file."""
+        if not self._plain:
+            return self._stream.failure
         lowered = text.lower()
         problem = next((ours for theirs, ours in _COMPLAINTS.items() if theirs in lowered), None)
         if problem is None:
             return None
         return InputError(problem, file=str(self._path), hint="correct the input")
 
-    def _first_record(self) -> list[str | None] | None:
+    def _blocks(self) -> Iterator[pl.DataFrame]:
+        """Read whole records at a time, as the structure finds them."""
+        structure = self._structure()
+        # Polars skips blank lines at a beginning, though they may be records; so each block gets a
+        # header.
+        stand_in = self._delimiter.join("x" for _ in self.schema).encode() + b"\n"
+        header, tail, records = b"" if self._options.header else stand_in, b"", 0
+        with TextReader(self._path, self._options) as reader:
+            while data := reader.read(max(CHUNK, len(tail))):
+                tail += data
+                with locating(self._path):
+                    end = structure.feed(tail)
+                if end:
+                    yield self._parsed(header + tail[:end], structure.records - records)
+                    header, tail, records = stand_in, tail[end:], structure.records
+        with locating(self._path):
+            structure.finish(tail)
+        if structure.records > records:
+            yield self._parsed(header + tail, structure.records - records)
+        self.rows = self._rows(structure)
+
+    def _parsed(self, text: bytes, records: int) -> pl.DataFrame:
         try:
-            first = pl.scan_csv(
-                self._path,
-                has_header=False,
+            frame = pl.read_csv(
+                io.BytesIO(text),
                 separator=self._delimiter,
                 quote_char=self._options.quote,
-                n_rows=1,
                 infer_schema=False,
-                glob=False,
+                new_columns=self.schema.names(),
             )
-            return list(first.collect(engine="streaming").row(0))
-        except (pl.exceptions.PolarsError, OSError, ValueError, IndexError):
-            return None
+        except pl.exceptions.PolarsError:
+            frame = None
+        # The first block's header is one of its records.
+        if frame is None or records - frame.height not in {0, int(self._options.header)}:
+            raise InputError("records can't be read", file=str(self._path), hint="check the quotes")
+        return frame
+
+    def _structure(self) -> Structure:
+        return Structure(self._delimiter, self._options.quote, len(self.schema))
+
+    def _rows(self, structure: Structure) -> int:
+        return structure.records - int(self._options.header)
 
 
 class CsvSink:
@@ -93,13 +134,10 @@ class CsvSink:
     partitionable = True
 
     def __init__(self, suffix: str, options: TextOptions) -> None:
-        if not options.is_utf8:
-            raise JobError("outputs are UTF-8", hint="leave the output's encoding out")
-        if options.quote is None:
-            raise JobError("an output needs a quote", hint="leave the output's quote out")
-        self._options = options
+        self._options = output_options(options)
         self._delimiter = delimiter_of(suffix, options)
-        self._quote = options.quote
+        self._codec = codec_of(suffix)
+        self._compressor: Compressor | None = None
 
     def check(self, schema: pl.Schema) -> None:
         """Refuse the types that CSV has no form for."""
@@ -114,82 +152,34 @@ class CsvSink:
     def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         del metadata
+        if self._codec is not None:
+            file = self._compressor = Compressor(file, self._codec)
         return frame.sink_csv(
             file,
             include_header=self._options.header,
             separator=self._delimiter,
-            quote_char=self._quote,
+            quote_char=self._options.quote or '"',
             lazy=True,
         )
 
-    def finish(self, file: BinaryIO) -> None:
-        """Nothing is left to write."""
+    def finish(self, file: BinaryIO) -> None:  # noqa: ARG002 - the compressor has it
+        """Write the end of compressed data."""
+        if self._compressor is not None:
+            self._compressor.finish()
 
     def count(self, path: Path) -> int:
         """Count the rows."""
-        rows = pl.scan_csv(
-            path,
-            has_header=self._options.header,
-            separator=self._delimiter,
-            quote_char=self._quote,
-            infer_schema=False,
-            glob=False,
-        ).select(pl.len())
-        return int(rows.collect(engine="streaming").item())
-
-
-def delimiter_of(name: str, options: TextOptions) -> str:
-    """Give the delimiter: the one that was given, or what the suffix says."""
-    return options.delimiter or ("\t" if ".tsv" in name.lower() else ",")
-
-
-def names_of(path: Path, first: list[str | None], options: TextOptions) -> list[str]:
-    """Give the columns' names, from the first record or in its place."""
-    if options.names is not None:
-        if len(first) != len(options.names):
-            raise InputError(
-                f"the first row has {len(first)} fields, and {len(options.names)} names are given",
-                file=str(path),
-                line=1,
-                hint="give one name a column, and check the delimiter",
-            )
-        return list(options.names)
-    # The names aren't quoted: in a file without a header they are values.
-    places: dict[str, int] = {}
-    for place, name in enumerate(first, 1):
-        if not name:
-            problem = f"column {place} has no name"
-        elif name in places:
-            problem = f"the columns {places[name]} and {place} have the same name"
+        structure = Structure(self._delimiter, self._options.quote)
+        if self._codec is None:
+            structure.scan_file(path)
         else:
-            places[name] = place
-            continue
-        raise InputError(
-            problem,
-            file=str(path),
-            line=1,
-            hint="give each column a name of its own in the header, or list the names",
-        )
-    return list(places)
+            with Reader(path, self._codec) as reader:
+                tail = b""
+                while data := reader.read(CHUNK):
+                    tail += data
+                    tail = tail[structure.feed(tail) :]
+            structure.finish(tail)
+        return structure.records - int(self._options.header)
 
 
-def types_of(path: Path, schema: pl.Schema, options: TextOptions) -> dict[str, pl.DataType]:
-    """Give the types that text columns are to be cast to."""
-    for name in options.types:
-        if name not in schema:
-            raise InputError(
-                "a type is given for a column that the file lacks",
-                file=str(path),
-                column=name,
-                hint="correct the name, or leave it out",
-            )
-    return {name: dtype for name, dtype in options.dtypes().items() if dtype != pl.String}
-
-
-def _estimated_rows(path: Path) -> int:
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE)
-    return round(path.stat().st_size * sample.count(b"\n") / max(len(sample), 1))
-
-
-FORMAT = Format("csv", (".csv", ".tsv"), CsvSource, CsvSink)
+FORMAT = Format("csv", with_compression(".csv", ".tsv"), CsvSource, CsvSink)
