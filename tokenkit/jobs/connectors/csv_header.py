@@ -105,7 +105,7 @@ def _distinct(path: Path, first: list[str | None]) -> list[str]:
 
 def _first_record(path: Path, options: TextOptions) -> list[str | None] | None:
     delimiter = delimiter_of(path.name, options)
-    structure = Structure(delimiter, options.quote)
+    structure = Structure(delimiter=delimiter, quote=options.quote)
     text, end = b"", 0
     with locating(path):
         with TextReader(path, options) as reader:

@@ -55,7 +55,7 @@ class CsvSource:
         if self._plain:
             structure = self._structure()
             with locating(self._path):
-                structure.scan_file(self._path)
+                structure.scan(self._path)
             self.rows = self._rows(structure)
 
     def scan(self) -> pl.LazyFrame:
@@ -121,7 +121,9 @@ class CsvSource:
         return frame
 
     def _structure(self) -> Structure:
-        return Structure(self._delimiter, self._options.quote, len(self.schema))
+        return Structure(
+            delimiter=self._delimiter, quote=self._options.quote, fields=len(self.schema)
+        )
 
     def _rows(self, structure: Structure) -> int:
         return structure.records - int(self._options.header)
@@ -169,9 +171,9 @@ class CsvSink:
 
     def count(self, path: Path) -> int:
         """Count the rows."""
-        structure = Structure(self._delimiter, self._options.quote)
+        structure = Structure(delimiter=self._delimiter, quote=self._options.quote)
         if self._codec is None:
-            structure.scan_file(path)
+            structure.scan(path)
         else:
             with Reader(path, self._codec) as reader:
                 tail = b""
