@@ -105,7 +105,7 @@ def test_error_deletes_the_output_and_shows_the_counts(folder):
     assert json.loads(done.stdout)["rows_written"] == 0
     done = run("tokenize", "a.csv", "-o", "b.csv", "-p", "strict.yaml", "--quiet")
     assert done.stdout == ""
-    assert done.exit_code == 1
+    assert done.exit_code == 3
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_no_clear_value_comes_out(ring, values):
             with pytest.raises(InvalidValues) as caught:
                 run(strict)
             assert caught.value.count == report.invalid_count
-            assert not strict.target.exists()
+            assert not strict.output.exists()
         else:
             run(strict)
 

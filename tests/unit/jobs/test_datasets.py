@@ -1,6 +1,7 @@
 """Folders, patterns and partitions: every file read, each output whole, nothing doubled."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -89,6 +90,7 @@ def test_one_bad_file_leaves_nothing(job, write, tmp_path):
     write("in/z.parquet", pl.DataFrame({"id": ["12"], "n": [1]}))
     with pytest.raises(JobRefused) as caught:
         job("tokenize", "in", "out", DIGITS)
+    assert caught.value.report is not None
     assert caught.value.report.rows_read == 16
     assert not (tmp_path / "out").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
@@ -164,7 +166,7 @@ def test_hive_values_that_do_not_fit(job, write, tmp_path):
     """They are an error, null, or sealed; a path can't be rejected row by row."""
     write("in/ssn=secret/a.parquet", frame(0))
 
-    def columns(on_invalid):
+    def columns(on_invalid: str) -> dict[str, Any]:
         return {**DIGITS, "ssn": {"scheme": "us-ssn", "key": "people", "on_invalid": on_invalid}}
 
     for kind in (JobRefused, PolicyError):

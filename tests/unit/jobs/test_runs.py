@@ -1,12 +1,10 @@
 """A run has an id, is done once, and can be tried without writing."""
 
-import os
-
 import polars as pl
 import pytest
 
 from tokenkit.errors import JobError, OutputExists, SchemeError
-from tokenkit.jobs import JobRefused, TextOptions
+from tokenkit.jobs import JobRefused, TextOptions, passes, streaming
 from tokenkit.policy import METADATA_KEY
 
 SSN = {"ssn": {"scheme": "us-ssn", "key": "people"}}
@@ -17,10 +15,10 @@ def test_an_unchanged_input_is_skipped(job, write, tmp_path):
     """The same job does nothing; another policy, key version or content is another run."""
     write("a.csv", ROWS)
     first = job("tokenize", "a.csv", "b.csv", SSN)
-    before = os.stat(tmp_path / "b.csv")
+    before = (tmp_path / "b.csv").stat()
     second = job("tokenize", "a.csv", "b.csv", SSN)
     assert (second.status, second.run, second.rows_read) == ("skipped", first.run, 0)
-    assert os.stat(tmp_path / "b.csv") == before
+    assert (tmp_path / "b.csv").stat() == before
     again = job("tokenize", "a.csv", "b.csv", SSN, force=True)
     assert (again.status, again.run) == ("done", first.run)
     runs = {first.run}
@@ -87,9 +85,7 @@ def test_a_limit_reads_the_first_rows(job, write, tmp_path):
 def test_an_input_that_changes_is_noticed(job, write, tmp_path, monkeypatch):
     """Rows of two states of a file never get a name."""
     path = write("a.csv", ROWS)
-    from tokenkit.jobs import passes
-
-    original = passes.collect
+    original = streaming.collect
 
     def meanwhile(*arguments):
         found = original(*arguments)
@@ -133,6 +129,7 @@ def test_declared_types(job, write, tmp_path):
     write("a.csv", "id,n,x\n0042,one,1.5\nCANARY,2,\n")
     with pytest.raises(JobRefused) as caught:
         job("tokenize", "a.csv", "d.parquet", columns, text=text)
+    assert caught.value.report is not None
     columns_found = caught.value.report.columns
     assert columns_found["n"].invalid == {"type": 1}
     assert columns_found["id"].invalid == {"type": 1}
