@@ -24,6 +24,8 @@ pub enum Code {
     UnsupportedType,
     /// A tweak column that doesn't fit the values.
     TweakMismatch,
+    /// Something sealed that isn't what was sealed there.
+    NotAuthentic,
     /// A defect of this library.
     NativeDefect,
 }
@@ -39,6 +41,7 @@ impl Code {
             Code::InvalidValues => "TK301",
             Code::UnsupportedType => "TK302",
             Code::TweakMismatch => "TK303",
+            Code::NotAuthentic => "TK304",
             Code::NativeDefect => "TK401",
         }
     }

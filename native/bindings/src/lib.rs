@@ -6,4 +6,5 @@ mod kernel;
 mod keys;
 mod plugin;
 mod python;
+mod rejects;
 mod spec;

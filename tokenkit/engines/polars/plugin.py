@@ -29,10 +29,16 @@ def column_expression(column: pl.Expr, call: ColumnCall, tweak: pl.Expr | None =
     polars.Expr
         Element by element: the tokens in the column's type, or ``Struct{token, reason}``.
     """
+    inputs = [column] if tweak is None else [column, tweak]
+    return native_expression("transform", inputs, call.specification)
+
+
+def native_expression(function: str, inputs: list[pl.Expr], specification: str) -> pl.Expr:
+    """Build the expression that runs a function of the native module, element by element."""
     return register_plugin_function(
         plugin_path=_LIBRARY,
-        function_name="transform",
-        args=[column] if tweak is None else [column, tweak],
-        kwargs={"specification": call.specification},
+        function_name=function,
+        args=inputs,
+        kwargs={"specification": specification},
         is_elementwise=True,
     )

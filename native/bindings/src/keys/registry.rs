@@ -8,7 +8,7 @@ use crate::failure::{Code, Failure};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::aes::{AesKey, scrub_stack};
-use tokenkit_algorithms::derive::{Purpose, check_value, hmac_sha256, subkey};
+use tokenkit_algorithms::derive::{Purpose, check_value, expand, hmac_sha256, subkey};
 use tokenkit_algorithms::siv::Siv;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -71,6 +71,14 @@ impl KeyMaterial {
         let mac = hmac_sha256(self.derived::<32>(Purpose::MetadataMac, "").as_ref(), message);
         scrub_stack();
         mac
+    }
+
+    /// A run's key for rejected rows: derived from the "rejects" subkey of a domain by the run's id.
+    pub fn rejects_key(&self, domain: &str, run: &[u8; 16]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        expand(&self.derived::<32>(Purpose::Rejects, domain), &[run], key.as_mut());
+        scrub_stack();
+        key
     }
 
     /// The version's bytes, for sealing a keyring.
@@ -176,9 +184,9 @@ pub fn find(id: u32, check_value: &[u8; 16]) -> Option<Arc<KeyMaterial>> {
     (entry.check_value == *check_value).then(|| Arc::clone(&entry.material))
 }
 
-/// The subkey that a plan needs, or an error that says which key is missing and how to load it.
-pub fn resolve(reference: &KeyReference, purpose: Purpose, domain: &str) -> Result<Arc<Subkey>, Failure> {
-    let material = find(reference.id, &reference.check_value).ok_or_else(|| {
+/// The key version that a plan names, or an error that says which key is missing and how to load it.
+pub fn material(reference: &KeyReference) -> Result<Arc<KeyMaterial>, Failure> {
+    find(reference.id, &reference.check_value).ok_or_else(|| {
         Failure::new(
             Code::KeyNotLoaded,
             format!(
@@ -192,6 +200,10 @@ pub fn resolve(reference: &KeyReference, purpose: Purpose, domain: &str) -> Resu
             "keep the keyring open until the plan has run: with tokenkit.open_keyring(PATH) as keyring: ..., \
              or tokenkit.use_keyring(PATH), or TOKENKIT_KEYRING and TOKENKIT_KEK in the environment",
         )
-    })?;
-    material.subkey(purpose, domain)
+    })
+}
+
+/// The subkey that a plan needs.
+pub fn resolve(reference: &KeyReference, purpose: Purpose, domain: &str) -> Result<Arc<Subkey>, Failure> {
+    material(reference)?.subkey(purpose, domain)
 }

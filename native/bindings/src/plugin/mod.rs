@@ -5,7 +5,10 @@
 //! arguments, a pickled dict whose `specification` is JSON text.
 
 mod arguments;
+mod rejects;
 mod series;
+
+pub use series::Column;
 
 use crate::column::TweakColumn;
 use crate::failure::{Code, Failure};
@@ -47,15 +50,22 @@ pub extern "C" fn _polars_plugin_get_last_error_message() -> *const c_char {
 }
 
 /// # Safety
-/// `start` points at `length` readable bytes, or `length` is zero.
-unsafe fn specification(start: *const u8, length: usize) -> Result<Specification, Failure> {
+/// `start` points at `length` bytes, readable for as long as the call lasts, or `length` is zero.
+unsafe fn arguments_text<'a>(start: *const u8, length: usize) -> Result<&'a str, Failure> {
     let bytes = if length == 0 {
         &[]
     } else {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(start, length) }
     };
-    Specification::parse(arguments::specification(bytes)?)
+    arguments::specification(bytes)
+}
+
+/// # Safety
+/// As for [`arguments_text`].
+unsafe fn specification(start: *const u8, length: usize) -> Result<Specification, Failure> {
+    // SAFETY: the caller's promise.
+    Specification::parse(unsafe { arguments_text(start, length) }?)
 }
 
 fn wrong_inputs() -> Failure {
