@@ -8,12 +8,9 @@ from __future__ import annotations
 import dataclasses
 import unicodedata
 from dataclasses import dataclass
-from typing import TypeVar
 
 from tests.vectors import reference
 from tests.vectors.reference import Parameters, UnfitError
-
-Value = TypeVar("Value", str, int)
 
 #: Unicode's property White_Space.
 WHITE_SPACE = frozenset(
@@ -47,7 +44,7 @@ def normalized(value: str, steps: tuple[str, ...], alphabet: str | None) -> str:
     return unicodedata.normalize("NFC", value) if "nfc" in steps else value
 
 
-def tokenize(value: Value, parameters: Parameters, treatment: Treatment) -> Value:
+def tokenize(value: str | int, parameters: Parameters, treatment: Treatment) -> str | int:
     """Return a value's token; raise `UnfitError` if it has none."""
     if isinstance(value, int):
         return _number(value, parameters, treatment, encrypt=True)
@@ -68,7 +65,7 @@ def tokenize(value: Value, parameters: Parameters, treatment: Treatment) -> Valu
     return token
 
 
-def detokenize(token: Value, parameters: Parameters, treatment: Treatment) -> Value:
+def detokenize(token: str | int, parameters: Parameters, treatment: Treatment) -> str | int:
     """Return a token's value; raise `UnfitError` if it has none."""
     if isinstance(token, int):
         return _number(token, parameters, treatment, encrypt=False)

@@ -167,9 +167,13 @@ where
     let column = Offsets::new(tokens);
     let mut numbers = vec![T::Native::default(); array.len()];
     for (row, number) in numbers.iter_mut().enumerate().filter(|&(row, _)| tokens.is_valid(row)) {
-        // The width was checked against the type, so that this can't fail.
-        *number = read_digits(column.bytes(row))
-            .and_then(|token| T::Native::try_from(token).ok())
+        // The width was checked against the type, so that this can't fail: up to 19 digits are below 2^64.
+        let token = column
+            .bytes(row)
+            .iter()
+            .fold(0, |token: u64, digit| token.wrapping_mul(10).wrapping_add(u64::from(digit.wrapping_sub(b'0'))));
+        *number = T::Native::try_from(i128::from(token))
+            .ok()
             .ok_or_else(|| Failure::new(Code::NativeDefect, "a token of digits doesn't fit the column's type"))?;
     }
     for &(row, _) in &written.literals {

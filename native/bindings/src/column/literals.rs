@@ -26,11 +26,6 @@ impl Literals {
         Literals { texts, lengths }
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
-
     /// All of them, without order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.texts.iter().map(|text| &**text)

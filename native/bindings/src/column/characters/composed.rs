@@ -263,6 +263,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
     /// so that it ends. With a check digit that tells them apart it might not; there a token never is a literal, and
     /// one whose value would be was not made by tokenizing.
     #[cold]
+    #[inline(never)]
     fn walk<C: Strings, S: Sink>(
         &mut self,
         index: usize,
@@ -301,7 +302,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
 }
 
 /// Puts what came out of FF1 back into a value, in symbols and as text.
-#[inline]
+#[inline(always)]
 fn restore<N: Notation>(
     characters: &Characters,
     notation: &N,

@@ -211,7 +211,8 @@ impl Characters {
         sink: &mut S,
         invalid: &mut Invalid,
     ) -> Result<(), Failure> {
-        if self.is_plain() && work.literals.is_empty() {
+        // A literal that no token can equal needs no walk.
+        if self.is_plain() && !work.literals.iter().any(|literal| plain::takes(self, literal)) {
             plain::run(self, work, column, rows, sink, invalid)
         } else if self.alphabet.is_ascii() && self.separators.iter().all(char::is_ascii) {
             composed::run(self, &Ascii::new(self), work, column, rows, tweaks, sink, invalid)

@@ -31,13 +31,21 @@ impl Batch<'_, '_> {
         self.rows.push(row as u32);
     }
 
-    fn flush<S: Sink>(&mut self, work: &Work<'_, AesKey>, sink: &mut S, wrong: &mut Vec<u32>, invalid: &mut Invalid) {
+    fn flush<C: Strings, S: Sink>(
+        &mut self,
+        work: &Work<'_, AesKey>,
+        column: &C,
+        sink: &mut S,
+        wrong: &mut Vec<u32>,
+        invalid: &mut Invalid,
+    ) {
         let source = &self.source[..self.rows.len() * self.stride];
         sink.write_batch(&self.rows, self.length, self.stride, |target| {
             self.cipher.apply(work.direction, source, target, &[], wrong);
         });
         for index in wrong.drain(..) {
-            invalid.refuse(self.rows[index as usize] as usize, Reason::Character, sink);
+            let row = self.rows[index as usize] as usize;
+            set_aside(work, row, column.bytes(row), Reason::Character, sink, invalid);
         }
         self.rows.clear();
     }
@@ -120,7 +128,8 @@ pub(super) fn run<C: Strings, S: Sink>(
                     batch.cipher.apply(work.direction, source, target, &[], &mut wrong);
                 });
                 for index in wrong.drain(..) {
-                    invalid.refuse(start + index as usize, Reason::Character, sink);
+                    let row = start + index as usize;
+                    set_aside(work, row, column.bytes(row), Reason::Character, sink, invalid);
                 }
                 continue;
             }
@@ -135,19 +144,36 @@ pub(super) fn run<C: Strings, S: Sink>(
                 Some(batch) => {
                     batch.push(row, value);
                     if batch.rows.len() == batch.capacity {
-                        batch.flush(work, sink, &mut wrong, invalid);
+                        batch.flush(work, column, sink, &mut wrong, invalid);
                     }
                 }
-                None => invalid.refuse(row, length_reason(characters, value), sink),
+                None => set_aside(work, row, value, length_reason(characters, value), sink, invalid),
             }
         }
     }
     for batch in batches.by_length.iter_mut().flatten() {
         if !batch.rows.is_empty() {
-            batch.flush(work, sink, &mut wrong, invalid);
+            batch.flush(work, column, sink, &mut wrong, invalid);
         }
     }
     Ok(())
+}
+
+/// Takes a row that is no value of the scheme: a literal, none of which is one here, or what doesn't fit.
+#[cold]
+fn set_aside<S: Sink>(
+    work: &Work<'_, AesKey>,
+    row: usize,
+    value: &[u8],
+    reason: Reason,
+    sink: &mut S,
+    invalid: &mut Invalid,
+) {
+    if work.literals.contains(value) {
+        sink.write(row, value);
+    } else {
+        invalid.refuse(row, reason, sink);
+    }
 }
 
 /// Copies values into slots.
@@ -159,6 +185,13 @@ fn gather<'s, C: Strings>(column: &C, rows: Range<usize>, stride: usize, slots: 
         copy_value(column.bytes(row), slot);
     }
     &slots[..size]
+}
+
+/// Whether a text is a value of the scheme, and so a possible token.
+pub(super) fn takes(characters: &Characters, text: &[u8]) -> bool {
+    let numerals = characters.alphabet.ascii_numerals();
+    (characters.min_length..=characters.max_length).contains(&text.len())
+        && text.iter().all(|&byte| numerals[usize::from(byte)] != u8::MAX)
 }
 
 /// Why a value of a wrong length doesn't fit: a foreign character is named before the length.
