@@ -16,11 +16,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokenkit.cli import files, jobs, keys, rejects, schemes
+from tokenkit.cli import files, jobs, keys, policy, rejects, schemes
+from tokenkit.cli.terminal import printable
 from tokenkit.errors import InvalidValues, TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (jobs, files, rejects, keys, schemes)
+_GROUPS = (jobs, files, rejects, policy, keys, schemes)
 _INVALID = 3
 
 
@@ -103,17 +104,9 @@ def show_error(message: str, hint: str | None) -> None:
     from rich.text import Text
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(Text(f"error: {_printable(message)}", style="bold red"))
+    console.print(Text(f"error: {printable(message)}", style="bold red"))
     if hint:
-        console.print(Text(f"hint: {_printable(hint)}"))
-
-
-def _printable(line: str) -> str:
-    # A column or file may be named to take over the terminal, or to look like another line.
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in line
-    )
+        console.print(Text(f"hint: {printable(hint)}"))
 
 
 def _place(exc: BaseException) -> str:

@@ -168,6 +168,8 @@ def joins_apart(one: ColumnRule, other: ColumnRule) -> list[str]:
     found = [name for name in names if shapes[0].get(name) != shapes[1].get(name)]
     if (one.tweak is None) != (other.tweak is None):
         found.append("a tweak")
+    if one.version != other.version:
+        found.append("the key version")
     if one.shaping_literals != other.shaping_literals:
         found.append("the literals that the scheme would tokenize")
     return found
