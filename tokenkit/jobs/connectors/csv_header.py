@@ -1,9 +1,7 @@
 """The names of a CSV file's columns, and their types."""
 
 import io
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 import polars as pl
 
@@ -67,22 +65,6 @@ def types_of(path: Path, schema: pl.Schema, options: TextOptions) -> dict[str, p
     return {name: dtype for name, dtype in options.dtypes().items() if dtype != pl.String}
 
 
-class locating(AbstractContextManager[None]):  # noqa: N801 - used like a function
-    """Put the file's name into errors of its structure."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(exc, InputError):
-            exc.file = str(self._path)
-
-
 def _distinct(path: Path, first: list[str | None]) -> list[str]:
     # The names aren't quoted: in a file without a header they are values.
     places: dict[str, int] = {}
@@ -105,17 +87,16 @@ def _distinct(path: Path, first: list[str | None]) -> list[str]:
 
 def _first_record(path: Path, options: TextOptions) -> list[str | None] | None:
     delimiter = delimiter_of(path.name, options)
-    structure = Structure(delimiter=delimiter, quote=options.quote)
+    structure = Structure(delimiter=delimiter, quote=options.quote, file=str(path))
     text, end = b"", 0
-    with locating(path):
-        with TextReader(path, options) as reader:
-            while not end and (data := reader.read(max(_PIECE, len(text)))):
-                text += data
-                end = structure.feed(text)
-        if not end:
-            structure.finish(text)
-            end = len(text)
+    with TextReader(path, options) as reader:
+        while not end and (data := reader.read(max(_PIECE, len(text)))):
+            text += data
+            end = structure.feed(text)
     if not end:
+        structure.finish(text)
+        end = len(text)
+    if not structure.records:
         return None
     record = pl.read_csv(
         io.BytesIO(text[:end]),

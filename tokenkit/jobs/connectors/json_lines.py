@@ -1,5 +1,6 @@
 """NDJSON line by line: what JSON allows and a table can't hold is found, with its line."""
 
+import codecs
 import json
 import math
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tokenkit.jobs.connectors.text import TextReader
 
 _LONGEST_LINE = 256 * 2**20
 _SURE_DIGITS = 15
+_LONGEST_INTEGER = 20
 _LARGEST_INT64, _LARGEST_UINT64, _LEAST_INT64 = 2**63 - 1, 2**64 - 1, -(2**63)
 
 Row = tuple[tuple[str, Any], ...]
@@ -38,6 +40,8 @@ def blocks(path: Path, options: TextOptions) -> Iterator[tuple[int, str]]:
     with TextReader(path, options) as reader:
         while data := reader.read(max(len(tail), 2**20)):
             tail += data
+            if line == 1:
+                tail = tail.removeprefix(codecs.BOM_UTF8)
             end = tail.rfind(b"\n") + 1
             if end:
                 yield line, _text(path, tail[:end], line)
@@ -63,13 +67,12 @@ def problem(path: Path, line: int, what: str, *, column: str | None = None) -> I
 
 
 class Column:
-    """What the values of a key are, and the line on which each kind was first seen."""
+    """What the values of a key are, and the line on which each of it was first seen."""
 
     def __init__(self) -> None:
         self.lines: dict[type, int] = {}
-        self.least = self.most = 0
-        # The first that a 64-bit integer, or a float, doesn't hold exactly.
-        self.not_integer = self.not_float = self.integer_not_float = 0
+        # Integers of each kind, and numbers that no float holds exactly.
+        self.negative = self.unsigned = self.beyond = self.not_float = self.integer_not_float = 0
 
     def see(self, value: Any, line: int) -> None:
         """Take another value into account."""
@@ -77,7 +80,13 @@ class Column:
         if kind not in self.lines:
             self.lines[kind] = line
         if kind is Integer:
-            self._integer(value, line)
+            if len(value) > _SURE_DIGITS:
+                self._long_integer(value, line)
+            if value[0] == "-":
+                self.negative = self.negative or line
+                if value == "-0":
+                    # Only a float has it.
+                    self.lines.setdefault(Fraction, line)
         elif (
             kind is Fraction
             and not self.not_float
@@ -86,20 +95,13 @@ class Column:
         ):
             self.not_float = line
 
-    def _integer(self, value: str, line: int) -> None:
-        if len(value) <= _SURE_DIGITS and value != "-0":
-            return
-        if value == "-0":
-            # Only a float has it.
-            self.lines.setdefault(Fraction, line)
-            return
-        # Longer than any 64-bit integer; Python would refuse to convert thousands of digits.
-        number = int(value) if len(value) <= 20 else _LARGEST_UINT64 + 1
-        self.least, self.most = min(self.least, number), max(self.most, number)
-        fits = self.least >= _LEAST_INT64 and self.most <= (
-            _LARGEST_UINT64 if self.least >= 0 else _LARGEST_INT64
-        )
-        self.not_integer = self.not_integer or (0 if fits else line)
+    def _long_integer(self, value: str, line: int) -> None:
+        # Python refuses to convert thousands of digits.
+        number = int(value) if len(value) <= _LONGEST_INTEGER else _LARGEST_UINT64 + 1
+        if not _LEAST_INT64 <= number <= _LARGEST_UINT64:
+            self.beyond = self.beyond or line
+        elif number > _LARGEST_INT64:
+            self.unsigned = self.unsigned or line
         if not self.integer_not_float and not _exact(value):
             self.integer_not_float = line
 
@@ -121,15 +123,20 @@ class Column:
             what = "a value is of another kind than the column's values before it"
         elif Fraction in kinds and (line := self.not_float or self.integer_not_float):
             what = "a number has more digits than a float holds"
-        elif kinds == {Integer} and (line := self.not_integer):
-            what = "a number is larger than a 64-bit integer"
+        elif kinds == {Integer} and (line := self._line_out_of_range()):
+            what = "a number doesn't fit into 64 bits together with the column's other numbers"
         if line:
             raise problem(path, line, what, column=name)
         if Fraction in kinds:
             return pl.Float64()
         if Integer in kinds:
-            return pl.Int64() if self.most <= _LARGEST_INT64 else pl.UInt64()
+            return pl.UInt64() if self.unsigned else pl.Int64()
         return pl.Boolean() if bool in kinds else pl.String()
+
+    def _line_out_of_range(self) -> int:
+        return self.beyond or (
+            self.negative and self.unsigned and max(self.negative, self.unsigned)
+        )
 
 
 def _text(path: Path, data: bytes, line: int) -> str:

@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
+import pyarrow as pa
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions
+
+FAILURES = (
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    OSError,
+    ValueError,
+)
+"""What Polars and pyarrow raise about a file that is damaged. Their text may quote values."""
 
 
 class Source(Protocol):

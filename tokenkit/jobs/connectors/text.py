@@ -14,9 +14,9 @@ _SAMPLE = 256 * 1024
 
 
 class TextReader:
-    """The text of a file, as UTF-8 without a byte order mark.
+    """The text of a file, as UTF-8.
 
-    A context manager. UTF-8 itself is given as it is, valid or not.
+    A context manager. UTF-8 itself is given as it is, valid or not, with a byte order mark or not.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class TextReader:
             None if options.is_utf8 else codecs.getincrementaldecoder(options.encoding)()
         )
         self._reader = Reader(path, codec_of(path.name))
-        self._begun = self._ended = False
+        self._ended = False
         self._lines = 0
 
     def __enter__(self) -> Self:
@@ -65,9 +65,6 @@ class TextReader:
                 raise
             self._ended = not data
             text = self._decoded(data)
-            if not self._begun and text:
-                self._begun = True
-                text = text.removeprefix(codecs.BOM_UTF8)
         self._lines += text.count(b"\n")
         return text
 

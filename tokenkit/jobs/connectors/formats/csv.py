@@ -8,17 +8,18 @@ A plain UTF-8 file is checked as a whole and then read by Polars. Compressed fil
 encodings are checked and read block by block, so that no text of theirs is ever on a disk.
 """
 
+import codecs
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import polars as pl
 
 from tokenkit.engines.structure import Structure
 from tokenkit.errors import InputError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
-from tokenkit.jobs.connectors.csv_header import delimiter_of, locating, names_of, types_of
+from tokenkit.jobs.connectors.csv_header import delimiter_of, names_of, types_of
 from tokenkit.jobs.connectors.options import TextOptions, output_options
 from tokenkit.jobs.connectors.protocol import Format
 from tokenkit.jobs.connectors.sidecar import read_sidecar
@@ -54,9 +55,8 @@ class CsvSource:
         """Check every record of a plain file; others are checked while they're read."""
         if self._plain:
             structure = self._structure()
-            with locating(self._path):
-                structure.scan(self._path)
-            self.rows = self._rows(structure)
+            structure.scan(self._path)
+            self.rows = structure.rows
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily; every column is text."""
@@ -90,19 +90,21 @@ class CsvSource:
         # header.
         stand_in = self._delimiter.join("x" for _ in self.schema).encode() + b"\n"
         header, tail, records = b"" if self._options.header else stand_in, b"", 0
+        mark = b"" if self._options.header else codecs.BOM_UTF8
         with TextReader(self._path, self._options) as reader:
             while data := reader.read(max(CHUNK, len(tail))):
                 tail += data
-                with locating(self._path):
-                    end = structure.feed(tail)
+                end = structure.feed(tail)
                 if end:
-                    yield self._parsed(header + tail[:end], structure.records - records)
-                    header, tail, records = stand_in, tail[end:], structure.records
-        with locating(self._path):
-            structure.finish(tail)
+                    block = header + tail[:end].removeprefix(mark)
+                    yield self._parsed(block, structure.records - records)
+                    header, mark = stand_in, b""
+                    tail, records = tail[end:], structure.records
+        structure.finish(tail)
         if structure.records > records:
-            yield self._parsed(header + tail, structure.records - records)
-        self.rows = self._rows(structure)
+            block = header + tail.removeprefix(mark)
+            yield self._parsed(block, structure.records - records)
+        self.rows = structure.rows
 
     def _parsed(self, text: bytes, records: int) -> pl.DataFrame:
         try:
@@ -122,23 +124,25 @@ class CsvSource:
 
     def _structure(self) -> Structure:
         return Structure(
-            delimiter=self._delimiter, quote=self._options.quote, fields=len(self.schema)
+            delimiter=self._delimiter,
+            quote=self._options.quote,
+            fields=len(self.schema),
+            header=self._options.header,
+            file=str(self._path),
         )
-
-    def _rows(self, structure: Structure) -> int:
-        return structure.records - int(self._options.header)
 
 
 class CsvSink:
     """A CSV file to write."""
 
     metadata_beside = True
-    partitionable = True
 
     def __init__(self, suffix: str, options: TextOptions) -> None:
         self._options = output_options(options)
         self._delimiter = delimiter_of(suffix, options)
         self._codec = codec_of(suffix)
+        # Each partition would need a compressor of its own.
+        self.partitionable = self._codec is None
         self._compressor: Compressor | None = None
 
     def check(self, schema: pl.Schema) -> None:
@@ -151,14 +155,19 @@ class CsvSink:
                     hint="write Parquet, or drop the column",
                 )
 
-    def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+    def write(
+        self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy", metadata: str | None
+    ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         del metadata
+        first = frame.collect_schema().names()[0]
         if self._codec is not None:
-            file = self._compressor = Compressor(file, self._codec)
+            file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
         return frame.sink_csv(
             file,
             include_header=self._options.header,
+            # A name that begins with what looks like a byte order mark needs one before it.
+            include_bom=self._options.header and first.startswith("\ufeff"),
             separator=self._delimiter,
             quote_char=self._options.quote or '"',
             lazy=True,
@@ -171,17 +180,15 @@ class CsvSink:
 
     def count(self, path: Path) -> int:
         """Count the rows."""
-        structure = Structure(delimiter=self._delimiter, quote=self._options.quote)
+        structure = Structure(
+            delimiter=self._delimiter, quote=self._options.quote, header=self._options.header
+        )
         if self._codec is None:
             structure.scan(path)
         else:
             with Reader(path, self._codec) as reader:
-                tail = b""
-                while data := reader.read(CHUNK):
-                    tail += data
-                    tail = tail[structure.feed(tail) :]
-            structure.finish(tail)
-        return structure.records - int(self._options.header)
+                structure.read(cast("BinaryIO", reader))
+        return structure.rows
 
 
 FORMAT = Format("csv", with_compression(".csv", ".tsv"), CsvSource, CsvSink)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.arrow_footer import add_metadata
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
-from tokenkit.jobs.connectors.protocol import Format
+from tokenkit.jobs.connectors.protocol import FAILURES, Format
 from tokenkit.policy import METADATA_KEY
 
 _DAMAGE = ("ipc", "arrow", "out-of-spec", "out of spec", "buffer", "offset", "utf-8", "utf8")
@@ -29,7 +29,7 @@ class IpcSource:
                 entries = reader.schema.metadata or {}
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
-        except (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError):
+        except FAILURES:
             entries = None
         if entries is None:
             raise InputError(
@@ -55,7 +55,7 @@ class IpcSource:
                     batch.validate(full=True)
                     rows += batch.num_rows
             damaged = rows != self.rows
-        except (pa.ArrowException, OSError, ValueError):
+        except FAILURES:
             damaged = True
         if damaged:
             raise self._damaged(f"batch {number}")
@@ -81,6 +81,7 @@ class IpcSink:
     """An Arrow IPC file to write."""
 
     metadata_beside = False
+    partitionable = False
 
     def __init__(self, suffix: str, options: TextOptions) -> None:
         del suffix
@@ -90,7 +91,9 @@ class IpcSink:
     def check(self, schema: pl.Schema) -> None:
         """Every type that comes from a file can be written."""
 
-    def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+    def write(
+        self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy", metadata: str | None
+    ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         self._metadata = metadata
         # Older readers don't know string views, which are the default.

@@ -8,7 +8,7 @@ refused, unless the column is declared.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import polars as pl
 
@@ -116,6 +116,8 @@ class NdjsonSink:
     def __init__(self, suffix: str, options: TextOptions) -> None:
         output_options(options)
         self._codec = codec_of(suffix)
+        # Each partition would need a compressor of its own.
+        self.partitionable = self._codec is None
         self._compressor: Compressor | None = None
         self._not_finite: str | None = None
 
@@ -129,7 +131,9 @@ class NdjsonSink:
                     hint="write Parquet, or drop the column",
                 )
 
-    def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+    def write(
+        self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy", metadata: str | None
+    ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         del metadata
         schema = frame.collect_schema()
@@ -140,7 +144,7 @@ class NdjsonSink:
             if dtype.is_float()
         )
         if self._codec is not None:
-            file = self._compressor = Compressor(file, self._codec)
+            file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
         return frame.sink_ndjson(file, lazy=True)
 
     def finish(self, file: BinaryIO) -> None:  # noqa: ARG002 - the compressor has it

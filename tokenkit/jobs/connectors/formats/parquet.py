@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
-from tokenkit.jobs.connectors.protocol import Format
+from tokenkit.jobs.connectors.parquet_pages import check_pages
+from tokenkit.jobs.connectors.protocol import FAILURES, Format
 from tokenkit.policy import METADATA_KEY
 
 _DAMAGE = ("parquet", "snappy", "zstd", "lz4", "gzip", "brotli", "thrift", "decompress", "page")
@@ -22,22 +24,33 @@ class ParquetSource:
     def __init__(self, path: Path, options: TextOptions) -> None:
         refuse_options(options, path)
         self._path = path
+        self._footer: pq.FileMetaData | None = None
         try:
-            found = pl.read_parquet_metadata(path)
+            # Polars panics at some footers that pyarrow refuses.
+            self._footer = pq.read_metadata(path)
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
-        except (pl.exceptions.PolarsError, OSError, ValueError):
-            found = None
-        if found is None:
+        except FAILURES:
+            self._footer = None
+        if self._footer is None:
             raise InputError(
                 "the file can't be read as Parquet",
                 file=str(path),
                 hint="it may be cut short, or another kind of file",
             )
-        self.metadata: str | bytes | None = found.get(METADATA_KEY)
+        entries = self._footer.metadata or {}
+        self.metadata: str | bytes | None = entries.get(METADATA_KEY.encode())
 
     def check(self) -> None:
-        """Check what the footer says against the file."""
+        """Check that pages are where the footer says, and as their checksums say, if they have any.
+
+        Raises
+        ------
+        InputError
+            With the row group and the column.
+        """
+        if self._footer is not None:
+            check_pages(self._path, self._footer)
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
@@ -68,7 +81,9 @@ class ParquetSink:
     def check(self, schema: pl.Schema) -> None:
         """Every type that comes from a file can be written."""
 
-    def write(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+    def write(
+        self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy", metadata: str | None
+    ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         entries = {} if metadata is None else {METADATA_KEY: metadata}
         return frame.sink_parquet(file, metadata=entries, lazy=True)
