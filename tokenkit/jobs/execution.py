@@ -256,7 +256,7 @@ class _Run:
         if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
             return exc
         error = from_polars(exc)
-        if type(error) is not EngineError:
+        if not isinstance(error, EngineError):
             return error
         text = str(exc)
         for item in group:

@@ -188,7 +188,7 @@ class _StagedOutlet:
             with refusing(self._path):
                 sidecar_of(self._path).write_bytes(_line(metadata))
         with refusing(self._shown):
-            self._writer = self._path.open("xb")
+            self._writer = self._path.open("x+b")
         return self.sink.write(frame, self._writer, metadata)
 
     def close(self, *, complete: bool) -> None:
@@ -248,6 +248,10 @@ class _PartitionOutlet:
         self._metadata: str | None = None
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        if not hasattr(pl, "PartitionBy"):
+            raise JobError(
+                "this version of Polars can't write partitions", hint="install a newer one: pip install --upgrade polars"
+            )
         if not self.sink.partitionable:
             raise JobError(
                 f"{self.format.name} files can't be partitioned",

@@ -34,11 +34,11 @@ ROWS = pl.DataFrame(
         "note": ["a", "CANARY-NOTE", None, "b", ""],
         "n": [1, 2, 3, 4, 5],
         "x": [0.1, 1e300, float("nan"), None, -0.0],
-        "when": [dt.datetime(2026, 1, 1, 12, 30, 1, 5)] * 5,
+        "when": [dt.datetime(2026, 1, 1, 12, 30, 1, 5, tzinfo=dt.UTC)] * 5,
         "day": [dt.date(1, 1, 1), dt.date(9999, 12, 31), None, dt.date(2000, 2, 29), None],
         "took": [dt.timedelta(microseconds=-1)] * 5,
         "at": [dt.time(23, 59, 59, 999999)] * 5,
-        "price": [Decimal("1.50"), Decimal("-0.01"), None, Decimal("0"), Decimal("99.99")],
+        "price": [Decimal("1.50"), Decimal("-0.01"), None, Decimal(0), Decimal("99.99")],
         "flag": [True, False, None, True, False],
         "blob": [b"\x00\xff", b"", None, b"x", b"\n"],
         "kind": pl.Series(["a", "b", None, "a", "c"], dtype=pl.Categorical),
@@ -60,9 +60,7 @@ def test_rows_are_written_or_rejected(rejected, tmp_path):
     assert rejected.rejects == str(tmp_path / "b.parquet.rejects.parquet")
     assert pl.read_parquet(tmp_path / "b.parquet")["n"].to_list() == [1, 4]
     assert rejected.columns["card"].invalid == {"character": 1, "check_digit": 1}
-    assert rejected.columns["ssn"].invalid == {"character": 1, "too_short": 0} or (
-        rejected.columns["ssn"].invalid_count == 2
-    )
+    assert rejected.columns["ssn"].invalid_count == 2
 
 
 def test_places_and_reasons_need_no_key(rejected, tmp_path):
@@ -203,6 +201,7 @@ def test_a_key_of_their_own(write, tmp_path, ring):
         "rejects": {"key": "payments"},
     }
     outcome = tk.apply(pl.DataFrame({"ssn": ["bad"], "n": [1]}), policy, keyring=ring)
+    assert outcome.rejects is not None
     assert outcome.rejects.description.keys["n"]["name"] == "payments"
     assert outcome.rejects.open(ring).rows() == [("bad", 1)]
 
@@ -212,6 +211,7 @@ def test_apply_gives_frame_rejects_and_report(ring):
     policy = {"columns": REJECTING, "unlisted": "keep"}
     outcome = tk.apply(ROWS, policy, keyring=ring)
     assert outcome.frame["n"].to_list() == [1, 4]
+    assert outcome.rejects is not None
     assert outcome.rejects.open(ring).equals(ROWS[BAD])
     report = outcome.report
     assert (report.rows_read, report.rows_written, report.rows_rejected) == (5, 2, 3)
