@@ -63,7 +63,7 @@ class Part:
         """Give the type that a column is read as."""
         return self.types.get(name, self.schema[name])
 
-    def outcomes(self, *, sealing: bool) -> pl.LazyFrame:
+    def outcomes(self, *, sealing: bool, several: bool = False) -> pl.LazyFrame:
         """Give the frame that the branches share.
 
         Parameters
@@ -71,13 +71,15 @@ class Part:
         sealing
             Whether rejected rows are to be sealed, which needs every column as it was and where
             each row stands.
+        several
+            Whether rows of other files follow, so that each has to name its own.
 
         Returns
         -------
         polars.LazyFrame
             ``column0``, ``column1``, ... for the columns of the output, in order: values that stay,
             or structs of token and reason. ``rejected``, if rows can be. For sealing also
-            ``source0``, ... for the columns of the input, ``row`` and ``file``.
+            ``source0``, ... for the columns of the input, ``row`` and, of several files, ``file``.
         """
         rows = self.rows
         if sealing:
@@ -92,10 +94,9 @@ class Part:
                 self._values(name, indexed=sealing).alias(source_column(number))
                 for number, name in enumerate(self.schema)
             ]
-            expressions += [
-                pl.nth(0).cast(pl.UInt64).alias(ROW),
-                pl.lit(self.file, pl.String).alias(FILE),
-            ]
+            expressions.append(pl.nth(0).alias(ROW))
+            if several:
+                expressions.append(pl.lit(self.file, pl.String).alias(FILE))
         found = rows.select(expressions)
         if self.rejecting:
             reasons = [self.reason(name).is_not_null() for name in self.rejecting]

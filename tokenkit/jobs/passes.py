@@ -85,6 +85,7 @@ class Pass:
     def _frames(self, counter: RowCounter) -> tuple[list[pl.LazyFrame], dict[str, int]]:
         shared = self._shared(counter)
         first = self.parts[0]
+        names = [name for name in first.calls.by_column if name not in self.omitted]
         frames: list[pl.LazyFrame] = []
         places: dict[str, int] = {}
         if self.accept is not None:
@@ -104,8 +105,8 @@ class Pass:
                     self.run,
                     values=[pl.col(source_column(n)) for n in range(len(first.schema))],
                     reasons={name: first.reason(name) for name in first.rejecting},
-                    row=pl.col(ROW),
-                    file=pl.col(FILE),
+                    row=pl.col(ROW).cast(pl.UInt64),
+                    file=pl.lit(first.file, pl.String) if len(self.parts) == 1 else pl.col(FILE),
                 )
             )
             places["reject"] = len(frames)
@@ -115,7 +116,9 @@ class Pass:
         return frames, places
 
     def _shared(self, counter: RowCounter) -> pl.LazyFrame:
-        parts = [part.outcomes(sealing=self.reject is not None) for part in self.parts]
+        several = len(self.parts) > 1
+        sealing = self.reject is not None
+        parts = [part.outcomes(sealing=sealing, several=several) for part in self.parts]
         # Types that can't be tokenized show here, before anything is written.
         schemas = [part.collect_schema() for part in parts]
         for part, schema in zip(self.parts, schemas, strict=True):
@@ -126,7 +129,7 @@ class Pass:
                     file=part.file,
                     hint="write to a folder: then every file is turned for itself",
                 )
-        rows = parts[0] if len(parts) == 1 else pl.concat(parts)
+        rows = pl.concat(parts) if several else parts[0]
         first = self.parts[0]
         column = next(iter(first.calls.by_column))
         flags = first.reason(column) if first.is_judged(column) else first.token(column)

@@ -123,7 +123,14 @@ def rejects_path(job: Job) -> Path:
 
 
 def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) -> pl.LazyFrame:
-    return frame.sink_parquet(file, metadata={REJECTS_KEY: description.to_text()}, lazy=True)
+    return frame.sink_parquet(
+        file,
+        # What is sealed cannot be compressed.
+        compression="uncompressed",
+        statistics=False,
+        metadata={REJECTS_KEY: description.to_text()},
+        lazy=True,
+    )
 
 
 def _count(path: Path) -> int:
