@@ -1,6 +1,6 @@
 """The rows of one input with what becomes of them: the frame that a pass's branches share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -78,30 +78,44 @@ class Part:
         -------
         polars.LazyFrame
             ``column0``, ``column1``, ... for the columns of the output, in order: values that stay,
-            or structs of token and reason. ``rejected``, if rows can be. For sealing also
-            ``source0``, ... for the columns of the input, ``row`` and, of several files, ``file``.
+            or tokens, then with ``reason0``, ... beside them. ``rejected``, if rows can be. For
+            sealing also ``source0``, ... for the columns of the input that aren't there as they
+            were, ``row`` and, of several files, ``file``.
         """
         rows = self.rows
         if sealing:
             # The index goes in front, whatever the columns are named.
             rows = rows.with_row_index(_free_name(self.schema))
-        expressions = [
+        outcomes = [
             self._outcome(name, call, indexed=sealing).alias(output_column(number))
             for number, (name, call) in enumerate(self.calls.by_column.items())
         ]
+        beside: list[pl.Expr] = []
         if sealing:
-            expressions += [
+            beside += [
                 self._values(name, indexed=sealing).alias(source_column(number))
                 for number, name in enumerate(self.schema)
+                if not self._stays(name)
             ]
-            expressions.append(pl.nth(0).alias(ROW))
+            beside.append(pl.nth(0).alias(ROW))
             if several:
-                expressions.append(pl.lit(self.file, pl.String).alias(FILE))
-        found = rows.select(expressions)
+                beside.append(pl.lit(self.file, pl.String).alias(FILE))
+        names = [expression.meta.output_name() for expression in beside]
+        # Taken apart before rows are filtered: filtering a struct costs more than its fields.
+        found = rows.select(*outcomes, *beside).select(*self._fields(), *names)
         if self.rejecting:
             reasons = [self.reason(name).is_not_null() for name in self.rejecting]
             found = found.with_columns(pl.any_horizontal(reasons).alias(REJECTED))
         return found
+
+    def _fields(self) -> Iterator[pl.Expr]:
+        for number, name in enumerate(self.calls.by_column):
+            column = pl.col(output_column(number))
+            if self.is_judged(name):
+                yield column.struct.field("token").alias(output_column(number))
+                yield column.struct.field("reason").alias(reason_column(number))
+            else:
+                yield column
 
     def values(self) -> pl.LazyFrame:
         """Give the columns of the output under their names; values that don't fit are errors."""
@@ -116,15 +130,23 @@ class Part:
 
     def token(self, name: str) -> pl.Expr:
         """Give a column of the output, out of the shared frame."""
-        column = pl.col(self._place(name))
-        return column.struct.field("token") if self.is_judged(name) else column
+        return pl.col(output_column(self._place(name)))
 
     def reason(self, name: str) -> pl.Expr:
         """Give the reasons of a judged column, out of the shared frame."""
-        return pl.col(self._place(name)).struct.field("reason")
+        return pl.col(reason_column(self._place(name)))
 
-    def _place(self, name: str) -> str:
-        return output_column(list(self.calls.by_column).index(name))
+    def source(self, name: str) -> pl.Expr:
+        """Give a column of the input as it was, out of a shared frame for sealing."""
+        if self._stays(name):
+            return self.token(name)
+        return pl.col(source_column(list(self.schema).index(name)))
+
+    def _place(self, name: str) -> int:
+        return list(self.calls.by_column).index(name)
+
+    def _stays(self, name: str) -> bool:
+        return name in self.calls.by_column and not self.is_judged(name)
 
     def _values(self, name: str, *, indexed: bool) -> pl.Expr:
         if name in self.partition:
@@ -160,6 +182,11 @@ class Part:
 def output_column(number: int) -> str:
     """Name the column of the shared frame that stands for one of the output."""
     return f"column{number}"
+
+
+def reason_column(number: int) -> str:
+    """Name the column of the shared frame that holds the reasons of one of the output."""
+    return f"reason{number}"
 
 
 def source_column(number: int) -> str:

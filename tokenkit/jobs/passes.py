@@ -8,7 +8,7 @@ import polars as pl
 
 from tokenkit.engines.polars.rejects import RejectCell
 from tokenkit.errors import InputError, translated
-from tokenkit.jobs.outcomes import FILE, PASSED, REJECTED, ROW, Part, source_column
+from tokenkit.jobs.outcomes import FILE, PASSED, REJECTED, ROW, Part
 from tokenkit.jobs.progress import Progress, RowCounter
 from tokenkit.jobs.rejects.sealing import sealed_rows
 from tokenkit.jobs.streaming import collect
@@ -90,11 +90,7 @@ class Pass:
         places: dict[str, int] = {}
         if self.accept is not None:
             accepted = shared.filter(~pl.col(REJECTED)) if first.rejecting else shared
-            output = accepted.select(
-                first.token(name).alias(name)
-                for name in first.calls.by_column
-                if name not in self.omitted
-            )
+            output = accepted.select(first.token(name).alias(name) for name in names)
             places["accept"] = len(frames)
             frames.append(self.accept(output))
         if self.reject is not None:
@@ -103,7 +99,7 @@ class Pass:
                     self.cells,
                     first.schema,
                     self.run,
-                    values=[pl.col(source_column(n)) for n in range(len(first.schema))],
+                    values=[first.source(name) for name in first.schema],
                     reasons={name: first.reason(name) for name in first.rejecting},
                     row=pl.col(ROW).cast(pl.UInt64),
                     file=pl.lit(first.file, pl.String) if len(self.parts) == 1 else pl.col(FILE),

@@ -250,7 +250,8 @@ class _PartitionOutlet:
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
         if not hasattr(pl, "PartitionBy"):
             raise JobError(
-                "this version of Polars can't write partitions", hint="install a newer one: pip install --upgrade polars"
+                "this version of Polars can't write partitions",
+                hint="install a newer one: pip install --upgrade polars",
             )
         if not self.sink.partitionable:
             raise JobError(
@@ -275,7 +276,7 @@ class _PartitionOutlet:
     def _files(self) -> Iterator[Path]:
         return self.folder.rglob(self.name)
 
-    def _place(self, given: pl.io.partition.FileProviderArgs) -> str:
+    def _place(self, given: "pl.io.partition.FileProviderArgs") -> str:
         row = given.partition_keys.row(0, named=True)
         folders = [partition_folder(name, row[name]) for name in self.columns]
         place = self.folder.joinpath(*folders)

@@ -13,6 +13,9 @@ from tokenkit.jobs.inputs import REJECTS_SUFFIX
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.rejects.description import REJECTS_KEY, RejectsDescription
 
+# Rows that wait to be written keep the buffers alive that they were read into.
+_ROW_GROUP = 16_384
+
 
 class RejectsFile:
     """Rejected rows of every pass of a run, in one file that only its owner may read.
@@ -128,6 +131,7 @@ def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) 
         # What is sealed cannot be compressed.
         compression="uncompressed",
         statistics=False,
+        row_group_size=_ROW_GROUP,
         metadata={REJECTS_KEY: description.to_text()},
         lazy=True,
     )
