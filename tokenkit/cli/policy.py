@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenkit.cli.options import AsJson, Delimiter, Encoding, Names, NoHeader, Quote, Types
 from tokenkit.cli.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tokenkit.jobs.connectors import TextOptions
     from tokenkit.policy import Fate, Policy
     from tokenkit.policy.check import ColumnFacts, PolicyCheck, PolicyWarning
     from tokenkit.policy.joins import Member
@@ -39,21 +41,32 @@ def check(
             "--input", metavar="FILE", help="An input: its columns, and its first rows, are read."
         ),
     ] = None,
+    delimiter: Delimiter = None,
+    quote: Quote = '"',
+    encoding: Encoding = "utf-8",
+    no_header: NoHeader = False,
+    names: Names = None,
+    types: Types = None,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings be errors.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what each column gets, which columns join, and what to think twice of.
 
     The exit code is 0 if the policy is sound, and 1 if it is refused, doesn't fit the input, or has
     warnings and --strict is given.
     """
+    from tokenkit.cli.jobs import text_options
     from tokenkit.policy import load_policy
     from tokenkit.policy.check import check_policy
 
     loaded = load_policy(policy)
     second = None if other is None else load_policy(other)
-    fates, warnings = (loaded, []) if data is None else _against(loaded, data)
-    found = check_policy(fates, second, warnings=warnings)
+    if data is None:
+        found = check_policy(loaded, second)
+    else:
+        text = text_options(delimiter, quote, encoding, no_header, names, types)
+        fates, warnings = _against(loaded, data, text)
+        found = check_policy(fates, second, warnings=warnings)
     if as_json:
         typer.echo(json.dumps({"policy": str(policy), "digest": loaded.digest} | found.to_json()))
     else:
@@ -70,18 +83,22 @@ def schema() -> None:
     typer.echo(json.dumps(policy_schema(), indent=2))
 
 
-def _against(policy: "Policy", path: Path) -> "tuple[list[tuple[str, Fate]], list[PolicyWarning]]":
+def _against(
+    policy: "Policy", path: Path, text: "TextOptions"
+) -> "tuple[list[tuple[str, Fate]], list[PolicyWarning]]":
     from tokenkit.engines.polars.inspection import inspect_input
     from tokenkit.errors import InputNotFound, translated
-    from tokenkit.jobs.connectors import TextOptions, format_of
+    from tokenkit.jobs.connectors import format_of
     from tokenkit.policy import resolve
 
     if not path.is_file():
         raise InputNotFound("there is no such input file", file=str(path), hint="check the path")
     with translated():
-        source = format_of(path).source(path, TextOptions())
+        source = format_of(path).source(path, text)
+        scan = source.scan()
     fates = resolve(policy, source.schema.names())
-    return list(fates.items()), inspect_input(source.scan(), fates)
+    found = inspect_input(scan, fates, types=source.types, explain=source.explain)
+    return list(fates.items()), found
 
 
 def _print(found: "PolicyCheck", policy: Path, other: Path | None) -> None:

@@ -83,6 +83,9 @@ def complaint(error: Mapping[str, Any]) -> tuple[Location, str | None, str, str 
     ('card', 'the field "key" is missing')
     """
     location: Location = error["loc"]
+    if location[-1] == "[key]":
+        # What stands there is no name; it may be a value that lost its place.
+        return location[:-1], None, "a column's name is a text", "put the name in quotes"
     kind = "policy"
     if location[0] == "columns" and len(location) > 2:
         # The third step is the kind of column, which stands in no policy.
@@ -104,8 +107,6 @@ def field_in_words(name: object) -> str:
 
 
 def _words(error: Mapping[str, Any], kind: str, location: Location) -> tuple[str, str | None]:
-    if location[-1] == "[key]":
-        return "a column's name is a text", "put the name in quotes"
     if location == ("columns",) and error["type"] != "missing":
         return "columns is a mapping from column names to what happens to them", _COLUMN_HINT
     if location[0] == "columns" and len(location) == 2:

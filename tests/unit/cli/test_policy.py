@@ -73,6 +73,27 @@ def test_an_input_is_looked_at():
     assert [warning["kind"] for warning in found["warnings"]] == ["normalize", "sorted"]
 
 
+def test_the_input_is_read_as_jobs_read_it():
+    """Delimiter, names and types are those of the job to come."""
+    Path("ids.yaml").write_text("columns: {id: {scheme: digits, key: k}, b: {action: keep}}")
+    Path("in.csv").write_text("1;x\n2;y\n")
+    command = ["policy", "check", "ids.yaml", "--input", "in.csv", "--json"]
+    command += ["--delimiter", ";", "--no-header", "--names", "id,b"]
+    assert json.loads(RUNNER.invoke(app, command).output)["warnings"] == []
+    found = json.loads(RUNNER.invoke(app, [*command, "--type", "id=int64"]).output)
+    assert [warning["kind"] for warning in found["warnings"]] == ["type"]
+
+
+def test_a_broken_input_shows_no_value():
+    """What Polars says of it, values included, stays hidden."""
+    Path("one.yaml").write_text("columns: {a: {scheme: digits, key: k}}")
+    Path("in.csv").write_bytes(b"a\nCANARY\xff\xfe\nCANARY,CANARY\n" * 50)
+    result = RUNNER.invoke(app, ["policy", "check", "one.yaml", "--input", "in.csv"])
+    assert result.exit_code == 1
+    assert "CANARY" not in result.output
+    assert "error:" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -44,6 +44,11 @@ def test_a_file_and_a_mapping_say_the_same(load, tmp_path):
             f"columns:\n  card:\n    scheme: digits\n    key: k\n    keep:\n      last: {CANARY}\n",
             6,
         ),
+        (
+            f"columns:\n  a:\n    scheme: text\n    key: k\n    literals:\n    - {CANARY}\n    - 0",
+            7,
+        ),
+        (f"columns:\n  4111: {{action: {CANARY}}}\n", 2),
         (f"columns:\n  card: [{CANARY}\n", 3),
         (f"columns: {{}}\nunlisted: {CANARY}\n", 2),
         (f"columns:\n  a: {{action: keep}}\n  a: {{action: {CANARY}}}\n", 3),

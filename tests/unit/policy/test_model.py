@@ -77,7 +77,7 @@ def test_a_bare_null_is_the_choice_null():
         ({"columns": {}, "unlisted": CANARY}, "unlisted is error, keep or drop"),
         ({"columns": [CANARY]}, "columns is a mapping"),
         ({"columns": {"card": CANARY}}, "a column has its fields in a mapping"),
-        ({"columns": {7: {"action": "keep"}}}, "a column"),
+        ({"columns": {7: {"action": "keep"}}}, "a column's name is a text"),
         ({"columns": {"card": {"key": "payments"}}}, 'the field "scheme" is missing'),
         ({"columns": {"card": {"scheme": "digits"}}}, 'the field "key" is missing'),
         ({"columns": {"card": {**CARD, "scheme": 7}}}, "scheme is a text"),

@@ -1,19 +1,28 @@
 """A look at an input's first rows, for what a policy alone doesn't show."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import polars as pl
 
-from tokenkit.errors import translated
+from tokenkit.errors import TokenkitError, from_polars, translated
 from tokenkit.policy import ColumnRule, Fate
 from tokenkit.policy.check import PolicyWarning
 
 SAMPLE_ROWS = 10_000
 _LEAST_DISTINCT = 20
 """Fewer values stand in order by chance."""
+Explain: TypeAlias = Callable[[str], TokenkitError | None]
+"""Puts the text of an error of Polars into our words; nothing of the text comes out."""
 
 
-def inspect_input(frame: pl.LazyFrame, fates: Mapping[str, Fate]) -> list[PolicyWarning]:
+def inspect_input(
+    frame: pl.LazyFrame,
+    fates: Mapping[str, Fate],
+    *,
+    types: Mapping[str, pl.DataType] | None = None,
+    explain: Explain | None = None,
+) -> list[PolicyWarning]:
     """Look for tokenized columns in whose order the rows stand, and for types that don't fit.
 
     Tokens hide a value, and not its rank: where rows are sorted by the value, the first token is
@@ -25,6 +34,15 @@ def inspect_input(frame: pl.LazyFrame, fates: Mapping[str, Fate]) -> list[Policy
         The input; its first 10,000 rows are read.
     fates
         What the policy says of each column.
+    types
+        What columns of text will be read as.
+    explain
+        Says in our words what an error of Polars says about the input.
+
+    Raises
+    ------
+    TokenkitError
+        If the input can't be read.
 
     Examples
     --------
@@ -36,21 +54,35 @@ def inspect_input(frame: pl.LazyFrame, fates: Mapping[str, Fate]) -> list[Policy
     rules = {name: fate for name, fate in fates.items() if isinstance(fate, ColumnRule)}
     with translated():
         columns = frame.collect_schema().names()
-        # By position, and renamed: Polars takes a name such as "^a$" for a pattern.
-        wanted = [
-            pl.nth(columns.index(name)).alias(f"column{number}")
-            for number, name in enumerate(rules)
-        ]
-        sample = frame.head(SAMPLE_ROWS).select(wanted).collect().get_columns()
-        looked_at = zip(sample, rules.items(), strict=True)
+    # By position, and renamed: Polars takes a name such as "^a$" for a pattern.
+    wanted = [
+        pl.nth(columns.index(name)).alias(f"column{number}") for number, name in enumerate(rules)
+    ]
+    sample = _collected(frame.head(SAMPLE_ROWS).select(wanted), explain)
+    looked_at = zip(sample, rules.items(), strict=True)
+    dtypes = types or {}
+    with translated():
         return [
-            warning for column, (name, rule) in looked_at for warning in _look(column, name, rule)
+            warning
+            for column, (name, rule) in looked_at
+            for warning in _look(column, name, rule, dtypes.get(name, column.dtype))
         ]
 
 
-def _look(column: pl.Series, name: str, rule: ColumnRule) -> list[PolicyWarning]:
+def _collected(frame: pl.LazyFrame, explain: Explain | None) -> list[pl.Series]:
+    try:
+        return frame.collect().get_columns()
+    except Exception as exc:  # noqa: BLE001 - whatever it is, its text may quote values
+        explained = None if explain is None else explain(str(exc))
+        error = explained or from_polars(exc)
+    raise error
+
+
+def _look(
+    column: pl.Series, name: str, rule: ColumnRule, dtype: pl.DataType
+) -> list[PolicyWarning]:
     found = []
-    if (problem := _unfit(column.dtype, rule)) is not None:
+    if (problem := _unfit(dtype, rule)) is not None:
         found.append(PolicyWarning(kind="type", column=name, message=problem))
     if (order := _order(column)) is not None:
         found.append(
