@@ -71,6 +71,9 @@ def _distinct(path: Path, first: list[str | None]) -> list[str]:
     for place, name in enumerate(first, 1):
         if not name:
             problem = f"column {place} has no name"
+        elif "\0" in name:
+            # Arrow's C interface, through which columns go, ends names at a NUL.
+            problem = f"the name of column {place} holds a NUL"
         elif name in places:
             problem = f"the columns {places[name]} and {place} have the same name"
         else:

@@ -157,8 +157,8 @@ def _row(path: Path, line: int, text: str) -> Row:
             what = "an object has the same key twice"
         elif "\\u" in text and not _is_unicode(row):
             what = "text has one half of a surrogate pair"
-        elif any(not key for key, _ in row):
-            what = "an object has an empty key"
+        elif any(not key or "\0" in key for key, _ in row):
+            what = "an object has a key that is empty or holds a NUL"
         else:
             return row
     except (ValueError, RecursionError):

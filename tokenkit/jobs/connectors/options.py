@@ -75,7 +75,8 @@ class TextOptions:
                 "there is no such encoding", hint="use a name such as utf-8, latin-1 or utf-16"
             )
         if self.names is not None and (
-            not self.names or "" in self.names or len(set(self.names)) < len(self.names)
+            not all(name and "\0" not in name for name in self.names or [""])
+            or len(set(self.names)) < len(self.names)
         ):
             raise JobError(
                 "column names are missing, empty or there twice", hint="name each column once"

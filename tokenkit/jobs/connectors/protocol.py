@@ -20,6 +20,9 @@ FAILURES = (
 )
 """What Polars and pyarrow raise about a file that is damaged. Their text may quote values."""
 
+PANICS = ("unwrap()", "panic", "out of range", "out of bounds")
+"""What stands in the text of Polars' panics at damaged files, in small letters."""
+
 
 class Source(Protocol):
     """A file to read. Making one opens it far enough to know its columns."""

@@ -66,6 +66,7 @@ def test_a_module_is_a_format(tmp_path, monkeypatch):
         {"names": ()},
         {"names": ("a", "a")},
         {"names": ("a", "")},
+        {"names": ("a\0",)},
         {"types": {"a": "integer"}},
         {"types": {"a": "decimal(39,1)"}},
         {"types": {"a": "decimal(2,3)"}},

@@ -10,10 +10,20 @@ import pyarrow as pa
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.arrow_footer import add_metadata
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
-from tokenkit.jobs.connectors.protocol import FAILURES, Format
+from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
 from tokenkit.policy import METADATA_KEY
 
-_DAMAGE = ("ipc", "arrow", "out-of-spec", "out of spec", "buffer", "offset", "utf-8", "utf8")
+_DAMAGE = (
+    "ipc",
+    "arrow",
+    "out-of-spec",
+    "out of spec",
+    "buffer",
+    "offset",
+    "utf-8",
+    "utf8",
+    *PANICS,
+)
 
 
 class IpcSource:

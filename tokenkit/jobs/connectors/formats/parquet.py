@@ -10,10 +10,21 @@ import pyarrow.parquet as pq
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.parquet_pages import check_pages
-from tokenkit.jobs.connectors.protocol import FAILURES, Format
+from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
 from tokenkit.policy import METADATA_KEY
 
-_DAMAGE = ("parquet", "snappy", "zstd", "lz4", "gzip", "brotli", "thrift", "decompress", "page")
+_DAMAGE = (
+    "parquet",
+    "snappy",
+    "zstd",
+    "lz4",
+    "gzip",
+    "brotli",
+    "thrift",
+    "decompress",
+    "page",
+    *PANICS,
+)
 
 
 class ParquetSource:
