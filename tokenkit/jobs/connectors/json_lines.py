@@ -66,11 +66,19 @@ def problem(path: Path, line: int, what: str, *, column: str | None = None) -> I
     return InputError(what, file=str(path), line=line, column=column, hint=declared)
 
 
+def new_column(path: Path, line: int, key: str) -> "Column":
+    """Begin a column for a key that wasn't there before."""
+    if not key or "\0" in key:
+        raise problem(path, line, "an object has a key that is empty or holds a NUL")
+    return Column()
+
+
 class Column:
     """What the values of a key are, and the line on which each of it was first seen."""
 
     def __init__(self) -> None:
         self.lines: dict[type, int] = {}
+        self.negative_zero = False
         # Integers of each kind, and numbers that no float holds exactly.
         self.negative = self.unsigned = self.beyond = self.not_float = self.integer_not_float = 0
 
@@ -87,6 +95,7 @@ class Column:
                 if value == "-0":
                     # Only a float has it.
                     self.lines.setdefault(Fraction, line)
+                    self.negative_zero = True
         elif (
             kind is Fraction
             and not self.not_float
@@ -150,15 +159,14 @@ def _text(path: Path, data: bytes, line: int) -> str:
 def _row(path: Path, line: int, text: str) -> Row:
     what = "a line is no JSON object"
     try:
-        row = _DECODER.decode(text)
-        if type(row) is not tuple:
+        text = text.strip(" \t\r")
+        row, end = _DECODER.raw_decode(text)
+        if end != len(text) or type(row) is not tuple:
             what = "a line is no JSON object"
         elif len(dict(row)) < len(row):
             what = "an object has the same key twice"
         elif "\\u" in text and not _is_unicode(row):
             what = "text has one half of a surrogate pair"
-        elif any(not key or "\0" in key for key, _ in row):
-            what = "an object has a key that is empty or holds a NUL"
         else:
             return row
     except (ValueError, RecursionError):

@@ -5,6 +5,7 @@ Numbers keep their value, not the way they are written; one that a column can't 
 refused, unless the column is declared.
 """
 
+import io
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,9 @@ import polars as pl
 
 from tokenkit.errors import InputError, InvalidValues, JobError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
-from tokenkit.jobs.connectors.json_lines import Column, blocks, problem, rows
+from tokenkit.jobs.connectors.json_lines import Column, blocks, new_column, problem, rows
 from tokenkit.jobs.connectors.options import TextOptions, output_options
-from tokenkit.jobs.connectors.protocol import Format
+from tokenkit.jobs.connectors.protocol import FAILURES, Format
 from tokenkit.jobs.connectors.sidecar import read_sidecar
 from tokenkit.jobs.connectors.streams import Stream
 
@@ -64,8 +65,10 @@ class NdjsonSource:
                     if (column := columns.get(name)) is None:
                         if self._options.names is not None:
                             raise problem(self._path, line, "an object has a key that isn't named")
-                        column = columns[name] = Column()
+                        column = columns[name] = new_column(self._path, line, name)
                     column.see(value, line)
+        # Polars reads -0 without a point as 0.
+        self._plain = not self._literal and not any(c.negative_zero for c in columns.values())
         schema = {}
         for name, column in columns.items():
             literal = name in self._literal and not column.lines.keys() & {list, tuple}
@@ -74,26 +77,46 @@ class NdjsonSource:
         return pl.Schema(schema), count
 
     def _frames(self) -> Iterator[pl.DataFrame]:
+        count = 0
         for first, text in blocks(self._path, self._options):
-            values: dict[str, list[Any]] = {name: [] for name in self.schema}
-            place = 0
-            for line, row in rows(self._path, first, text):
-                place += 1
-                for name, value in row:
-                    column = values.get(name)
-                    if column is None:
-                        raise problem(self._path, line, "the file has changed meanwhile")
-                    if len(column) < place - 1:
-                        column.extend([None] * (place - 1 - len(column)))
-                    column.append(value)
-            if not place:
-                continue
-            yield pl.DataFrame(
-                [
-                    self._series(name, column + [None] * (place - len(column)))
-                    for name, column in values.items()
-                ]
+            frame = self._parsed(text)
+            if frame is None:
+                frame = self._collected(first, text)
+            count += frame.height
+            yield frame
+        if count != self.rows:
+            raise InputError(
+                "the file has changed meanwhile", file=str(self._path), hint="run the job again"
             )
+
+    def _parsed(self, text: str) -> pl.DataFrame | None:
+        """Let Polars parse lines that were looked at before; None if it can't."""
+        if not self._plain or not text or text.isspace():
+            return None
+        try:
+            return pl.read_ndjson(io.BytesIO(text.encode()), schema=self.schema)
+        except FAILURES:
+            # It refuses some numbers that are fine, such as long ones without a point.
+            return None
+
+    def _collected(self, first: int, text: str) -> pl.DataFrame:
+        """Take lines' values one by one."""
+        values: dict[str, list[Any]] = {name: [] for name in self.schema}
+        place = 0
+        for line, row in rows(self._path, first, text):
+            for name, value in row:
+                column = values.get(name)
+                if column is None:
+                    raise problem(self._path, line, "the file has changed meanwhile")
+                column.extend([None] * (place - len(column)))
+                column.append(value)
+            place += 1
+        return pl.DataFrame(
+            [
+                self._series(name, column + [None] * (place - len(column)))
+                for name, column in values.items()
+            ]
+        )
 
     def _series(self, name: str, values: list[Any]) -> pl.Series:
         dtype = self.schema[name]
