@@ -39,9 +39,9 @@ def command():
 
 
 def test_an_error_is_one_line_and_a_hint(command):
-    """Control characters and markup in names don't reach the terminal; the exit code is 1."""
+    """Control characters and markup in names don't reach the terminal; the exit code is 3."""
     result = RUNNER.invoke(command, ["group", "fail"])
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.output == (
         'error: no fit [column="a\\u001b[31m\\nb" count=2]\nhint: look [red]here[/red]\\x07\n'
     )
