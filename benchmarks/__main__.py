@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the numbers of rows")
     parser.add_argument("--only", default="", help="lines whose title contains this text")
     parser.add_argument("--no-kernel", action="store_true", help="leave out the kernel alone")
-    parser.add_argument("--no-job", action="store_true", help="leave out the Parquet job")
+    parser.add_argument("--no-job", action="store_true", help="leave out the jobs")
     parser.add_argument("--job-rows", type=int, default=10_000_000)
     parser.add_argument("--output", type=Path, help="also write the results; ends in .json or .md")
     options = parser.parse_args()
@@ -40,10 +40,15 @@ def main() -> None:
             lines.append((task.line, _in_child(task, options.scale, options.repeats)))
     tables = [report.values_table(lines)]
     if not options.no_job:
-        console.print("measuring the Parquet job ...", style="dim")
+        console.print("measuring the jobs ...", style="dim")
         # The largest, once, only shows that the peak has stopped growing.
         sizes = {options.job_rows // 10: 3, options.job_rows: 3, 3 * options.job_rows: 1}
-        runs = [run for rows, repeats in sizes.items() for run in job.measure(rows, repeats)]
+        runs = [
+            run
+            for suffix in ("parquet", "csv")
+            for rows, repeats in sizes.items()
+            for run in job.measure(rows, repeats, suffix)
+        ]
         tables.append(report.job_table(runs))
     for table in tables:
         report.print_table(console, table)
