@@ -21,7 +21,13 @@ _SETTINGS = {
     "POLARS_IDEAL_MORSEL_SIZE": "50000",
     "POLARS_STREAMING_CHUNK_SIZE": "50000",
     "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
+    "POLARS_CSV_CHUNK_SIZE": "1000000",
+    "POLARS_NDJSON_CHUNK_SIZE": "1000000",
 }
+
+
+# Values of a job never go to a disk that nobody named, whatever the environment says.
+_FORCED = {"POLARS_OOC_DISK_BUDGET_MB": "0"}
 
 
 def collect(
@@ -76,15 +82,19 @@ def collect(
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Let Polars hold fewer rows at once, unless the environment says how many."""
-    mine = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
-    os.environ.update(mine)
+    """Let Polars hold fewer rows at once, unless the environment says how many, and spill none."""
+    before = {name: os.environ.get(name) for name in (*_SETTINGS, *_FORCED)}
+    os.environ.update({name: value for name, value in _SETTINGS.items() if not before[name]})
+    os.environ.update(_FORCED)
     _reload()
     try:
         yield
     finally:
-        for name in mine:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         _reload()
 
 

@@ -40,6 +40,21 @@ def test_rows_are_counted_and_settings_put_back():
     assert dict(os.environ) == before
 
 
+def test_nothing_is_spilled(monkeypatch):
+    """While a job runs, Polars may use no disk of its own, whatever the environment says."""
+    monkeypatch.setenv("POLARS_OOC_DISK_BUDGET_MB", "4096")
+    seen = []
+
+    class Watching(Silent):
+        def advance(self, rows):
+            seen.append(os.environ["POLARS_OOC_DISK_BUDGET_MB"])
+
+    counter = RowCounter()
+    collect([frame(counter, 1_000)], counter, Watching())
+    assert set(seen) == {"0"}
+    assert os.environ["POLARS_OOC_DISK_BUDGET_MB"] == "4096"
+
+
 def test_an_interrupt_ends_the_query():
     """It arrives while the query runs, and the query's thread ends soon after."""
     counter = RowCounter()
