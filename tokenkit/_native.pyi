@@ -77,6 +77,16 @@ class AESSIV:
     def decrypt(self, sealed: bytes, associated: list[bytes]) -> bytes: ...
 
 @final
+class JsonLines:
+    """Looks at NDJSON lines; see ``tokenkit.engines.json_lines``."""
+
+    def __new__(cls, names: list[str] | None = None) -> JsonLines: ...
+    def feed(self, text: str, first_line: int) -> None: ...
+    @property
+    def rows(self) -> int: ...
+    def columns(self) -> list[tuple[str, dict[str, int]]]: ...
+
+@final
 class CsvStructure:
     """Checks the structure of a CSV file; see ``tokenkit.engines.structure``."""
 

@@ -2,6 +2,7 @@
 
 mod column;
 mod failure;
+mod json_lines;
 mod kernel;
 mod keys;
 mod plugin;

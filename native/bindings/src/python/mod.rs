@@ -3,6 +3,7 @@
 mod arrow;
 mod exceptions;
 mod hazmat;
+mod json_lines;
 mod keyring;
 mod structure;
 mod transform;
@@ -17,6 +18,8 @@ mod _native {
     use super::arrow::ArrowArray;
     #[pymodule_export]
     use super::hazmat::{AesSiv, Ff1};
+    #[pymodule_export]
+    use super::json_lines::JsonLines;
     #[pymodule_export]
     use super::keyring::{KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload};
     #[pymodule_export]

@@ -15,7 +15,7 @@ import polars as pl
 
 from tokenkit.errors import InputError, InvalidValues, JobError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
-from tokenkit.jobs.connectors.json_lines import Column, blocks, new_column, problem, rows
+from tokenkit.jobs.connectors.json_lines import blocks, dtype_of, look, problem, rows
 from tokenkit.jobs.connectors.options import TextOptions, output_options
 from tokenkit.jobs.connectors.protocol import FAILURES, Format
 from tokenkit.jobs.connectors.sidecar import read_sidecar
@@ -56,25 +56,16 @@ class NdjsonSource:
         return self._stream.failure
 
     def _look(self) -> tuple[pl.Schema, int]:
-        columns = {name: Column() for name in self._options.names or ()}
-        count = 0
-        for first, text in blocks(self._path, self._options):
-            for line, row in rows(self._path, first, text):
-                count += 1
-                for name, value in row:
-                    if (column := columns.get(name)) is None:
-                        if self._options.names is not None:
-                            raise problem(self._path, line, "an object has a key that isn't named")
-                        column = columns[name] = new_column(self._path, line, name)
-                    column.see(value, line)
+        lines = look(self._path, self._options)
+        columns = lines.columns()
         # Polars reads -0 without a point as 0.
-        self._plain = not self._literal and not any(c.negative_zero for c in columns.values())
+        self._plain = not self._literal and not any("negative_zero" in c for c in columns.values())
         schema = {}
-        for name, column in columns.items():
-            literal = name in self._literal and not column.lines.keys() & {list, tuple}
-            schema[name] = pl.String() if literal else column.dtype(self._path, name)
+        for name, facts in columns.items():
+            literal = name in self._literal and not facts.keys() & {"list", "object"}
+            schema[name] = pl.String() if literal else dtype_of(self._path, name, facts)
         schema.update({name: pl.String() for name in self._literal if name not in schema})
-        return pl.Schema(schema), count
+        return pl.Schema(schema), lines.rows
 
     def _frames(self) -> Iterator[pl.DataFrame]:
         count = 0
