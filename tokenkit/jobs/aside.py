@@ -9,11 +9,12 @@ permissions of the file that it replaces, or those that the process gives to new
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NoReturn, Self
 
-from tokenkit.errors import JobError, OutputExists
+from tokenkit.errors import JobError, OutputExists, TokenkitError
 from tokenkit.jobs.locking import sweep, take
 
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK}
@@ -63,17 +64,26 @@ class AsideFile:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.close(self._descriptor)
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        try:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
+        finally:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     def writer(self) -> BinaryIO:
         """Give a file to write to, which its user closes.
 
         It's another descriptor of the same file: a query that goes on after the job was given up
         can't make the temporary name again.
+
+        Raises
+        ------
+        JobError
+            If the system refuses.
         """
-        return os.fdopen(os.dup(self._descriptor), "wb")
+        with refusing(self.target):
+            return os.fdopen(os.dup(self._descriptor), "wb")
 
     def flush(self) -> int:
         """Flush the file to the disk; gives its size in bytes."""
@@ -81,8 +91,14 @@ class AsideFile:
             os.fsync(self._descriptor)
             return os.fstat(self._descriptor).st_size
 
+    def is_published(self) -> bool:
+        """Whether the file has its name."""
+        return is_at(self._descriptor, self.target)
+
     def publish(self, *, replace: bool, private: bool = False) -> None:
         """Give the file its name, and flush the folder.
+
+        If that fails, it has no name, unless it has replaced another file already.
 
         Parameters
         ----------
@@ -108,14 +124,35 @@ class AsideFile:
                 flush_folder(self.target.parent)
         except FileExistsError:
             exists = True
+        except BaseException:
+            # A file that was replaced can't come back; then the new one is better than none.
+            if not replace and self.is_published():
+                with contextlib.suppress(OSError):
+                    self.target.unlink()
+            raise
         else:
             exists = False
         if exists:
             raise already_there(self.target)
 
 
+def masked(path: Path) -> str:
+    """Write a path without the values of its partitions.
+
+    Examples
+    --------
+    >>> masked(Path("country=NO/ssn=078-05-1120/part-0.parquet"))
+    'country=*/ssn=*/part-0.parquet'
+    """
+    parts = [f"{part.partition('=')[0]}=*" if "=" in part else part for part in path.parts[:-1]]
+    return str(Path(*parts, path.name))
+
+
 class refusing:  # noqa: N801 - used like a function, as contextlib's own are
-    """Turn the system's refusals into a :class:`~tokenkit.errors.JobError` that names the file."""
+    """Turn the system's refusals into a :class:`~tokenkit.errors.JobError` that names the file.
+
+    No such error shows the values of partitions.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -129,7 +166,9 @@ class refusing:  # noqa: N801 - used like a function, as contextlib's own are
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not isinstance(exc, OSError) or isinstance(exc, JobError | FileExistsError):
+        if isinstance(exc, JobError) and exc.file is not None:
+            exc.file = masked(Path(exc.file))
+        if not isinstance(exc, OSError) or isinstance(exc, TokenkitError | FileExistsError):
             return
         error = refused(self._path, exc.errno)
         try:
@@ -148,14 +187,33 @@ def refused(path: Path, number: int | None) -> JobError:
         case _:
             problem = f"the system refuses: {os.strerror(number) if number else 'unknown error'}"
             hint = "check the permissions of the file and of its folder"
-    return JobError(problem, file=str(path), hint=hint)
+    return JobError(problem, file=masked(path), hint=hint)
 
 
 def already_there(path: Path) -> OutputExists:
     """Say that a file is in the way of an output."""
     return OutputExists(
-        "the output is already there", file=str(path), hint="choose another name, or add --force"
+        "the output is already there", file=masked(path), hint="choose another name, or add --force"
     )
+
+
+def walk(folder: Path, *, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk through a folder; what can't be listed is an error, not something to pass over."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    return os.walk(folder, topdown=topdown, onerror=refuse)
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether what a descriptor is open on has that name; so it's taken if nobody knows."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
 
 
 def flush_folder(folder: Path) -> None:

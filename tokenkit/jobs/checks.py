@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tokenkit.errors import JobError, KeyringError, MetadataError
+from tokenkit.errors import InputNotFound, JobError, KeyringError, MetadataError
 from tokenkit.jobs.aside import already_there
 from tokenkit.jobs.calls import Calls
 from tokenkit.jobs.connectors import format_of
@@ -96,7 +96,12 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
 def _check_versions(folder: Path, item: Input) -> None:
     """Refuse to append tokens that don't join with those that are there."""
     ours = {name: call.version.id for name, call in item.calls.transformed.items()}
-    for file in find_inputs(folder) if folder.exists() and any(folder.iterdir()) else ():
+    try:
+        files = find_inputs(folder)
+    except InputNotFound:
+        # A run that was killed may have left a sidecar alone.
+        files = []
+    for file in files:
         document = document_of(file.path)
         columns = {} if document is None else Metadata.parse(document).columns
         if {name: column.id for name, column in columns.items()} != ours:

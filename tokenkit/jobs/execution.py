@@ -1,6 +1,8 @@
 """The run of a job: inputs read once, outputs written aside and named when they are complete."""
 
 import contextlib
+import errno
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -15,22 +17,26 @@ from tokenkit.errors import (
     from_polars,
     translated,
 )
-from tokenkit.jobs.aside import refused
+from tokenkit.jobs.aside import masked, refused, refusing
 from tokenkit.jobs.checks import check_job, check_unchanged, check_values, is_done
+from tokenkit.jobs.connectors import sidecar_of
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.locking import sweep, sweep_folder
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, RowCounter, Silent
 from tokenkit.jobs.rejects.description import RejectsDescription
-from tokenkit.jobs.rejects.writing import RejectsFile
+from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import fingerprints, run_id
 from tokenkit.jobs.tallies import Counts, joined
 from tokenkit.jobs.targets import Outlet, Target, is_folder, target_of
 from tokenkit.keys import current_keyring
 
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LITTLE = 256 * 1024
+_OS_ERROR = re.compile(r"\(os error (\d+)\)|\[Errno (\d+)\]")
 
 
 def run(job: Job, progress: Progress | None = None) -> Report:
@@ -84,6 +90,11 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     >>> report.rows_written, report.columns["ssn"].done
     (1, 1)
     """
+    with refusing(job.target or job.source):
+        return _run(job, progress or Silent())
+
+
+def _run(job: Job, observer: Progress) -> Report:
     begun = time.perf_counter()
     check_job(job)
     keyring = job.keyring or current_keyring()
@@ -93,8 +104,8 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     bare = Report(
         operation=job.operation,
         run=identity,
-        source=str(job.source),
-        target=None if job.target is None else str(job.target),
+        source=masked(job.source),
+        target=None if job.target is None else masked(job.target),
         inputs=len(inputs),
         rows_read=0,
         rows_written=0,
@@ -105,13 +116,14 @@ def run(job: Job, progress: Progress | None = None) -> Report:
         bytes_read=sum(item.file.path.stat().st_size for item in inputs),
         bytes_written=0,
     )
+    if not job.dry_run:
+        _sweep(job)
     if is_done(job, inputs, identity, keyring):
         return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
-    observer = progress or Silent()
     with contextlib.ExitStack() as stack:
-        run_ = _Run(job, inputs, identity, observer, stack)
+        passes = _Passes(job, inputs, identity, observer, stack)
         with _watched(observer, inputs):
-            counts = run_.execute()
+            counts = passes.execute()
         check_unchanged(inputs, before)
         report = replace(
             bare,
@@ -124,14 +136,23 @@ def run(job: Job, progress: Progress | None = None) -> Report:
         check_values(inputs[0].calls, report)
         if job.dry_run:
             return report
-        written = run_.publish(counts.rejected)
+        written = passes.publish(counts.rejected)
     return replace(
         report,
         rows_written=counts.read - counts.rejected,
-        rejects=str(run_.rejects_path) if counts.rejected else None,
+        rejects=str(passes.rejects_path) if counts.rejected else None,
         bytes_written=written,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _sweep(job: Job) -> None:
+    """Remove what this job has left aside if it was killed, even if it had all but ended."""
+    for path in (job.output, sidecar_of(job.output), rejects_path(job)):
+        sweep(path)
+    if job.mode == "append":
+        # Each of its runs has another name.
+        sweep_folder(job.output)
 
 
 @contextlib.contextmanager
@@ -147,7 +168,7 @@ def _watched(progress: Progress, inputs: Sequence[Input]) -> Iterator[None]:
         progress.finish()
 
 
-class _Run:
+class _Passes:
     """The passes of one run, and what they write."""
 
     def __init__(
@@ -190,9 +211,17 @@ class _Run:
         if self._target is None:
             return 0
         written = self._target.flush()
-        if self._rejects is not None:
-            self._rejects.publish(rejected)
-        self._target.publish()
+        rejects = self._rejects
+        if rejects is not None and rejected:
+            rejects.publish(rejected)
+        try:
+            self._target.publish()
+        except BaseException:
+            if rejects is not None and not self._target.is_published():
+                rejects.withdraw()
+            raise
+        if rejects is not None and not rejected:
+            rejects.clear()
         return written
 
     def _pass(self, group: Sequence[Input]) -> Counts:
@@ -259,12 +288,21 @@ class _Run:
         if not isinstance(error, EngineError):
             return error
         text = str(exc)
-        for item in group:
-            if (found := item.source.explain(text)) is not None:
-                return found
-        if (number := _OS_ERROR.search(text)) is not None:
-            return refused(self._job.target or self._job.source, int(number[1]))
-        return error
+        found = _OS_ERROR.search(text)
+        number = int(found[1] or found[2]) if found else 0
+        refusal = refused(self._job.target or self._job.source, number)
+        if number in _FULL or (self._target is not None and self._is_disk_full()):
+            # Only writing needs space. Polars may name the number, or say that a file is damaged.
+            return refused(self._job.output, errno.ENOSPC)
+        explained = (item.source.explain(text) for item in group)
+        return next((each for each in explained if each), refusal if number else error)
+
+    def _is_disk_full(self) -> bool:
+        places = {self._job.output.parent, (self.rejects_path or self._job.output).parent}
+        with contextlib.suppress(OSError, AttributeError):
+            states = [os.statvfs(place) for place in places]
+            return any(state.f_bavail * state.f_frsize < _LITTLE for state in states)
+        return False
 
     def _check_rows(self, group: Sequence[Input], results: Results, outlet: Outlet | None) -> None:
         counts = results.counts
@@ -272,7 +310,7 @@ class _Run:
         expected = counts.read if None in known else sum(rows or 0 for rows in known)
         if self._job.limit is not None:
             expected = counts.read
-        with translated():
+        with translated(), refusing(self._job.target or self._job.source):
             written = counts.read - counts.rejected if outlet is None else outlet.count()
             set_aside = counts.rejected if self._rejects is None else self._rejects.count_last()
         if written + set_aside != expected or counts.read != expected:

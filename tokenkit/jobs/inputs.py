@@ -9,7 +9,7 @@ from types import MappingProxyType
 from urllib.parse import unquote
 
 from tokenkit.errors import InputError, InputNotFound
-from tokenkit.jobs.aside import refusing
+from tokenkit.jobs.aside import masked, refusing, walk
 from tokenkit.jobs.connectors import known_suffix
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -57,18 +57,6 @@ class InputFile:
         return [str(self.relative), state.st_size, state.st_mtime_ns, digest.hexdigest()]
 
 
-def masked(path: Path) -> str:
-    """Write a path without the values of its partitions.
-
-    Examples
-    --------
-    >>> masked(Path("country=NO/ssn=078-05-1120/part-0.parquet"))
-    'country=*/ssn=*/part-0.parquet'
-    """
-    parts = [f"{part.partition('=')[0]}=*" if "=" in part else part for part in path.parts[:-1]]
-    return str(Path(*parts, path.name))
-
-
 def find_inputs(source: Path) -> list[InputFile]:
     """Find the files of a job's source, in the order of their names.
 
@@ -108,7 +96,7 @@ def find_inputs(source: Path) -> list[InputFile]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         yield from (Path(place, name) for name in sorted(names) if _is_data(Path(place, name)))
 

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-_ENDING = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_ENDING = r"\.[0-9a-f]{16}\.tmp"
 
 
 def temporary_name(target: Path) -> Path:
@@ -37,21 +37,33 @@ def take(target: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     """
     while True:
         path = temporary_name(target)
-        descriptor = make(path)
-        _lock(descriptor)
-        # Between the two, another job may have taken it for something left behind.
-        if os.fstat(descriptor).st_nlink:
-            return path, descriptor
-        os.close(descriptor)
+        try:
+            descriptor = make(path)
+            _lock(descriptor)
+            # Between the two, another job may have taken it for something left behind.
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+            os.close(descriptor)
+        except BaseException:
+            # Nobody else knows the name, so it's removed here, locked or not.
+            remove(path)
+            raise
 
 
 def sweep(target: Path) -> None:
     """Remove what killed jobs have left beside a target."""
-    beginning = f".{target.name}"
+    _sweep(target.parent, re.compile(re.escape(f".{target.name}") + _ENDING))
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what killed jobs have left in a folder, whatever they were to name it."""
+    _sweep(folder, re.compile(r"\..*" + _ENDING))
+
+
+def _sweep(folder: Path, names: re.Pattern[str]) -> None:
     with contextlib.suppress(OSError):
-        for entry in os.scandir(target.parent):
-            ending = entry.name.removeprefix(beginning)
-            if ending != entry.name and _ENDING.fullmatch(ending):
+        for entry in os.scandir(folder):
+            if names.fullmatch(entry.name):
                 _remove_unlocked(Path(entry.path))
 
 
@@ -61,12 +73,18 @@ def _remove_unlocked(path: Path) -> None:
         try:
             if not _lock(descriptor, wait=False):
                 return
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
         finally:
             os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, as far as the system lets it go."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int, *, wait: bool = True) -> bool:

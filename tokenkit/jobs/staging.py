@@ -3,13 +3,12 @@
 import contextlib
 import ctypes
 import os
-import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tokenkit.jobs.aside import flush_folder, process_mask, refusing
-from tokenkit.jobs.locking import sweep, take, temporary_name
+from tokenkit.jobs.aside import flush_folder, is_at, process_mask, refusing, walk
+from tokenkit.jobs.locking import remove, sweep, take, temporary_name
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -44,6 +43,7 @@ class AsideFolder:
 
     def __init__(self, target: Path) -> None:
         self.target = target
+        self._begun = False
         sweep(target)
         with refusing(target):
             self.path, self._descriptor = take(target, _make)
@@ -57,14 +57,17 @@ class AsideFolder:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._descriptor)
+        try:
+            remove(self.path)
+        finally:
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
 
     def flush(self) -> int:
         """Flush every file and folder to the disk; gives the size of all files in bytes."""
         size = 0
         with refusing(self.target):
-            for place, _, names in os.walk(self.path, topdown=False):
+            for place, _, names in walk(self.path, topdown=False):
                 for name in names:
                     descriptor = os.open(Path(place, name), os.O_RDONLY)
                     try:
@@ -74,6 +77,10 @@ class AsideFolder:
                         os.close(descriptor)
                 flush_folder(Path(place))
         return size
+
+    def is_published(self) -> bool:
+        """Whether the folder, or a part of it, has its name."""
+        return self._begun or is_at(self._descriptor, self.target)
 
     def publish(self) -> None:
         """Give the folder its name; one that is there goes.
@@ -99,15 +106,19 @@ class AsideFolder:
             If the system refuses.
         """
         with refusing(self.target):
+            if not self.target.exists():
+                self.publish()
+                return
             _open_up(self.path)
-            self.target.mkdir(exist_ok=True)
-            for place, folders, _ in os.walk(self.path):
+            for place, folders, _ in walk(self.path):
                 if folders:
                     continue
-                relative = Path(place).relative_to(self.path)
-                (self.target / relative).parent.mkdir(parents=True, exist_ok=True)
-                swap(Path(place), self.target / relative)
-                flush_folder((self.target / relative).parent)
+                target = self.target / Path(place).relative_to(self.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                sweep(target)
+                self._begun = True
+                swap(Path(place), target)
+                flush_folder(target.parent)
 
 
 def swap(new: Path, target: Path) -> None:
@@ -128,7 +139,7 @@ def swap(new: Path, target: Path) -> None:
                 old.rename(target)
             raise
         new = old
-    shutil.rmtree(new, ignore_errors=True)
+    remove(new)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -147,7 +158,7 @@ def _make(path: Path) -> int:
 def _open_up(folder: Path) -> None:
     """Give files and folders the permissions that the process gives to new ones."""
     mask = process_mask()
-    for place, _, names in os.walk(folder):
+    for place, _, names in walk(folder):
         Path(place).chmod(0o777 & ~mask)
         for name in names:
             Path(place, name).chmod(0o666 & ~mask)

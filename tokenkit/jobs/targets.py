@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from tokenkit.errors import JobError, translated
+from tokenkit.errors import JobError
 from tokenkit.jobs.aside import AsideFile, already_there, flush_folder, refusing
 from tokenkit.jobs.connectors import (
     Format,
@@ -58,21 +58,37 @@ class Target(Protocol):
     def publish(self) -> None:
         """Give what was written its name."""
 
+    def is_published(self) -> bool:
+        """Whether something of it has its name."""
+
 
 class FileTarget:
-    """One file, and its sidecar if its format has no place for metadata."""
+    """One file, and its sidecar if its format has no place for metadata.
 
-    def __init__(self, path: Path, text: TextOptions, *, replace: bool) -> None:
+    With ``make_folder`` also the folder that it stands in.
+    """
+
+    def __init__(
+        self, path: Path, text: TextOptions, *, replace: bool, make_folder: bool = False
+    ) -> None:
         self.path = path
         self._replace = replace
         self._text = text
+        self._make_folder = make_folder
 
     def __enter__(self) -> Self:
-        self._outlet = _FileOutlet(self.path, self._text)
+        folder = self.path.parent
+        with refusing(folder), contextlib.ExitStack() as stack:
+            if self._make_folder and not folder.exists():
+                stack.callback(_remove_empty, folder)
+                folder.mkdir()
+            self._outlet = _FileOutlet(self.path, self._text)
+            stack.push(self._outlet.aside)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._outlet.aside.__exit__(None, None, None)
+        self._stack.close()
 
     def outlet(self, relative: Path) -> "_FileOutlet":
         """Give the file; whatever the input is named, there is one."""
@@ -94,27 +110,34 @@ class FileTarget:
             outlet.aside.publish(replace=self._replace)
             return
         sidecar = sidecar_of(self.path)
-        with refusing(self.path):
-            if self.path.exists():
-                if not self._replace:
-                    raise already_there(self.path)
-                self.path.unlink()
-            sidecar.unlink(missing_ok=True)
-            flush_folder(self.path.parent)
-        if outlet.metadata is None:
-            outlet.aside.publish(replace=self._replace)
-            return
-        with AsideFile(sidecar) as beside:
-            with refusing(sidecar), beside.writer() as file:
-                file.write(_line(outlet.metadata))
-            beside.flush()
-            beside.publish(replace=True)
-        try:
-            outlet.aside.publish(replace=self._replace)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                sidecar.unlink()
-            raise
+        with contextlib.ExitStack() as stack:
+            beside: AsideFile | None = None
+            if outlet.metadata is not None:
+                # Written before anything is taken away: the disk may be full.
+                beside = stack.enter_context(AsideFile(sidecar))
+                with refusing(sidecar), beside.writer() as file:
+                    file.write(_line(outlet.metadata))
+                beside.flush()
+            with refusing(self.path):
+                if self.path.exists():
+                    if not self._replace:
+                        raise already_there(self.path)
+                    self.path.unlink()
+                sidecar.unlink(missing_ok=True)
+                flush_folder(self.path.parent)
+            try:
+                if beside is not None:
+                    beside.publish(replace=True)
+                outlet.aside.publish(replace=self._replace)
+            except BaseException:
+                if not self.is_published():
+                    with contextlib.suppress(OSError):
+                        sidecar.unlink()
+                raise
+
+    def is_published(self) -> bool:
+        """Whether the file has its name."""
+        return self._outlet.aside.is_published()
 
 
 class _FileOutlet:
@@ -173,6 +196,10 @@ class FolderTarget:
         """Swap the folder in."""
         self._aside.publish()
 
+    def is_published(self) -> bool:
+        """Whether the folder has its name."""
+        return self._aside.is_published()
+
 
 class _StagedOutlet:
     """A file in a folder that isn't published yet: its names may be the final ones."""
@@ -185,7 +212,7 @@ class _StagedOutlet:
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
         if metadata is not None and self.sink.metadata_beside:
-            with refusing(self._path):
+            with refusing(self._shown):
                 sidecar_of(self._path).write_bytes(_line(metadata))
         with refusing(self._shown):
             self._writer = self._path.open("x+b")
@@ -225,7 +252,9 @@ class PartitionTarget:
     def outlet(self, relative: Path) -> "_PartitionOutlet":
         """Give all partitions at once."""
         del relative
-        return _PartitionOutlet(self._aside.path, self._name, self._text, self._columns)
+        # Polars takes a path that isn't absolute for one below the folder.
+        folder = self._aside.path.absolute()
+        return _PartitionOutlet(folder, self._name, self._text, self._columns)
 
     def flush(self) -> int:
         """Flush every file to the disk."""
@@ -234,6 +263,10 @@ class PartitionTarget:
     def publish(self) -> None:
         """Swap each partition in."""
         self._aside.publish_folders()
+
+    def is_published(self) -> bool:
+        """Whether a partition has its name."""
+        return self._aside.is_published()
 
 
 @dataclass
@@ -260,7 +293,12 @@ class _PartitionOutlet:
             )
         self._metadata = metadata
         target = pl.PartitionBy(
-            self.folder, key=list(self.columns), include_key=False, file_path_provider=self._place
+            self.folder,
+            key=list(self.columns),
+            include_key=False,
+            file_path_provider=self._place,
+            # Otherwise a second file of a large partition would get the first one's name.
+            approximate_bytes_per_file=None,
         )
         return self.sink.write(frame, target, metadata)
 
@@ -270,8 +308,7 @@ class _PartitionOutlet:
                 sidecar_of(path).write_bytes(_line(self._metadata))
 
     def count(self) -> int:
-        with translated():
-            return sum(self.sink.count(path) for path in self._files())
+        return sum(self.sink.count(path) for path in self._files())
 
     def _files(self) -> Iterator[Path]:
         return self.folder.rglob(self.name)
@@ -299,9 +336,8 @@ def target_of(job: Job, run: str, default_suffix: str) -> Target:
             return FolderTarget(path, job.output_format, job.text)
         return FileTarget(path, job.text, replace=job.force)
     if job.mode == "append":
-        with refusing(path):
-            path.mkdir(exist_ok=True)
-        return FileTarget(path / f"part-{run}{suffix}", job.text, replace=True)
+        part = path / f"part-{run}{suffix}"
+        return FileTarget(part, job.text, replace=True, make_folder=True)
     return PartitionTarget(path, suffix, job.text, job.partition_by, run)
 
 
@@ -347,6 +383,11 @@ def _sink(path: Path, text: TextOptions) -> tuple[Format, Sink]:
     options = TextOptions(delimiter=text.delimiter, quote=text.quote)
     chosen = options if found.name == "csv" else TextOptions()
     return found, found.sink(suffix_of(path) or "", chosen)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _line(metadata: str) -> bytes:

@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 
 from tokenkit.errors import InputError, InputNotFound, JobError, OutputExists, PolicyError
-from tokenkit.jobs import JobRefused
+from tokenkit.jobs import Job, JobRefused, run
 from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.reading import scan
+from tokenkit.keys import Keyring
+from tokenkit.policy import Policy
 
 DIGITS = {"id": {"scheme": "digits", "key": "people"}}
 
@@ -140,6 +142,28 @@ def test_partitions_are_replaced_one_by_one(job, write, tmp_path, ring):
     job("tokenize", "a.parquet", "out", columns, **options)
     back = scan(tmp_path / "out", keyring=ring).collect()
     assert back.group_by("country").len().sort("country")["len"].to_list() == [2, 1, 2]
+
+
+def test_partitions_below_a_relative_path(write, tmp_path, monkeypatch):
+    """The partitions stand in the folder that was named, seen from where the job runs."""
+    write("a.parquet", frame(0, 6).with_columns(country=pl.lit("NO")))
+    monkeypatch.chdir(tmp_path)
+    columns = {**DIGITS, "country": {"action": "keep"}}
+    policy = Policy.from_mapping({"columns": columns, "unlisted": "keep"})
+    with Keyring.from_secrets({"people": bytes(range(32))}) as ring:
+        run(
+            Job(
+                operation="tokenize",
+                source=Path("a.parquet"),
+                target=Path("out"),
+                policy=policy,
+                keyring=ring,
+                mode="partition",
+                partition_by=("country",),
+            )
+        )
+    assert [path.parent.name for path in Path("out").rglob("*.parquet")] == ["country=NO"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "out"]
 
 
 def test_hive_partitions_are_tokenized_in_paths(job, write, tmp_path, ring):

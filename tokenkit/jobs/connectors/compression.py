@@ -154,4 +154,8 @@ class _Kept(io.RawIOBase):
         return True
 
     def write(self, data: "ReadableBuffer", /) -> int:
+        if self._file.closed:
+            # A stream that was given up writes its end when it's collected; Python would print the
+            # error.
+            return memoryview(data).nbytes
         return self._file.write(data)

@@ -38,6 +38,7 @@ class RejectsFile:
     def __init__(self, job: Job, run: str) -> None:
         self.path = rejects_path(job)
         self._replace = job.force
+        self._fresh = False
         self._run = run
         self._description: RejectsDescription | None = None
         self._stack = contextlib.ExitStack()
@@ -75,17 +76,27 @@ class RejectsFile:
         """Count the rows of the last pass, by reading them again."""
         return _count(self._files[-1].path)
 
+    def clear(self) -> None:
+        """Remove another run's file: this one has rejected no row."""
+        with refusing(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def withdraw(self) -> None:
+        """Take the name away again, unless the file has replaced another one."""
+        if self._fresh:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
     def publish(self, rows: int) -> None:
-        """Give the file its name, if there are rows; otherwise there is none afterwards."""
-        if not rows:
-            with refusing(self.path):
-                self.path.unlink(missing_ok=True)
-            return
+        """Give the file its name."""
         whole = self._files[0]
         if len(self._files) > 1 and self._description is not None:
             whole = self._joined(rows, self._description)
         whole.flush()
+        with refusing(self.path):
+            fresh = not self.path.exists()
         whole.publish(replace=self._may_replace(), private=True)
+        self._fresh = fresh
 
     def _joined(self, rows: int, description: RejectsDescription) -> AsideFile:
         whole = self._stack.enter_context(AsideFile(self.path))
