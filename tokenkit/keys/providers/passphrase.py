@@ -5,17 +5,14 @@ wrap; the file key is wrapped with AES-256-KWP (RFC 5649, NIST SP 800-38F sectio
 integrity check tells a wrong passphrase from a right one.
 """
 
-import getpass
 import hashlib
-import os
 import secrets
-import sys
-from pathlib import Path
 
 from cryptography.hazmat.primitives import keywrap
 
-from tokenkit.errors import KekNotConfigured, KeyProviderError, KeyringFormatError, WrongKek
+from tokenkit.errors import KeyProviderError, KeyringFormatError, WrongKek
 from tokenkit.keys.providers.protocol import Stanza
+from tokenkit.keys.providers.secret_sources import SecretSource
 from tokenkit.keys.strict_json import MalformedError, binary, fields, text
 from tokenkit.keys.unexportable import Unexportable
 
@@ -25,7 +22,6 @@ _BLOCK_SIZE = 8
 _PARALLELISM = 1
 _SALT_BYTES = 16
 _WRAPPED_BYTES = 40
-_MAX_FILE_BYTES = 65_536
 
 
 class PassphraseProvider(Unexportable):
@@ -57,28 +53,20 @@ class PassphraseProvider(Unexportable):
     True
     """
 
-    __slots__ = ("_cost", "_kind", "_passphrase", "_place")
+    __slots__ = ("_cost", "_passphrase", "_source")
 
     scheme = "passphrase"
 
     def __init__(self, source: str, *, cost: int = DEFAULT_COST) -> None:
-        kind, _, place = source.partition(":")
-        if (kind, bool(place)) not in {("env", True), ("file", True), ("prompt", False)}:
-            raise KeyProviderError(
-                "a passphrase KEK needs a source",
-                hint="use passphrase:env:NAME, passphrase:file:PATH or passphrase:prompt; "
-                "the passphrase itself never stands there",
-            )
+        self._source = SecretSource(source, what="passphrase", prompt="Keyring passphrase: ")
         if not _is_cost(cost):
             raise KeyProviderError("scrypt's N must be a power of two from 2 to 2^20")
-        self._kind = kind
-        self._place = place
         self._cost = cost
         self._passphrase: bytearray | None = None
 
     def describe(self) -> str:
         """Name the source of the passphrase."""
-        return f"passphrase:{self._kind}:{self._place}" if self._place else "passphrase:prompt"
+        return f"passphrase:{self._source.describe()}"
 
     def __repr__(self) -> str:
         return f"<PassphraseProvider {self.describe()}>"
@@ -118,15 +106,7 @@ class PassphraseProvider(Unexportable):
 
     def _read(self, *, new: bool) -> bytearray:
         if self._passphrase is None:
-            if self._kind == "env":
-                found = _from_environment(self._place)
-            elif self._kind == "file":
-                found = _from_file(self._place)
-            else:
-                found = _from_terminal(twice=new)
-            if not found:
-                raise KekNotConfigured(f"the passphrase from {self.describe()} is empty")
-            self._passphrase = bytearray(found)
+            self._passphrase = bytearray(self._source.read(twice=new))
         return self._passphrase
 
 
@@ -163,43 +143,3 @@ def _checked(stanza: Stanza) -> tuple[int, bytes]:
             hint="N is a power of two up to 2^20; restore the file from a copy",
         )
     return found["n"], salt
-
-
-def _from_environment(name: str) -> bytes:
-    value = os.environ.get(name)
-    if value is None:
-        raise KekNotConfigured(
-            f"the environment variable {name} that should hold the passphrase is not set",
-            hint=f"export {name}=..., or name another source, such as passphrase:prompt",
-        )
-    return os.fsencode(value)
-
-
-def _from_file(place: str) -> bytes:
-    try:
-        with Path(place).open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "no path"
-        raise KekNotConfigured(
-            f"the passphrase file {place} can't be read: {reason}",
-            hint="write the passphrase to that file, readable by you alone, or name another source",
-        ) from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise KekNotConfigured(f"the passphrase file {place} is larger than 64 KiB")
-    return content.removesuffix(b"\r\n" if content.endswith(b"\r\n") else b"\n")
-
-
-def _from_terminal(*, twice: bool) -> bytes:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise KekNotConfigured(
-            "the passphrase can't be asked for: there is no terminal",
-            hint="use passphrase:file:PATH or passphrase:env:NAME",
-        )
-    try:
-        found = getpass.getpass("Keyring passphrase: ")
-        if twice and getpass.getpass("The same passphrase again: ") != found:
-            raise KekNotConfigured("the two passphrases differ", hint="try again")
-    except EOFError:
-        raise KekNotConfigured("no passphrase was typed") from None
-    return found.encode("utf-8", "surrogateescape")
