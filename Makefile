@@ -21,7 +21,7 @@ UV_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --gene
 
 missing = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: help demo test test-fast check bench build requirements clean
+.PHONY: softhsm2 help demo test test-fast check bench build requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,12 @@ help: ## List the targets
 demo: $(VENV)/.native ## Tokenize a million customers from CSV to Parquet, bring them back, compare, time
 	$(BIN)/python examples/demo.py
 
-test: $(VENV)/.native $(VENV_OLDEST)/.tools ## Run every test, native and Python, on the newest and the oldest Polars
+test: softhsm2 $(VENV)/.native $(VENV_OLDEST)/.tools ## Run every test, native and Python, on the newest and the oldest Polars
 	cd native && $(CARGO) test --release --locked --quiet
 	$(BIN)/python -m pytest
 	$(VENV_OLDEST)/bin/python -m pytest -p no:cacheprovider tests/engine_parity
 
-test-fast: $(VENV)/.native ## Run the tests that take no more than a few seconds each
+test-fast: softhsm2 $(VENV)/.native ## Run the tests that take no more than a few seconds each
 	cd native && $(CARGO) test --release --locked --quiet
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -55,7 +55,7 @@ build: $(VENV)/.tools ## Build the wheel and the source distribution into dist/
 requirements: $(VENV)/.uv ## Compile the hash-pinned requirements anew, with the newest versions
 	mkdir -p build
 	echo 'polars==$(OLDEST_POLARS)' > build/oldest-polars.txt
-	$(UV_COMPILE) --upgrade pyproject.toml requirements/dev.in -o requirements/dev.txt
+	$(UV_COMPILE) --upgrade --all-extras pyproject.toml requirements/dev.in -o requirements/dev.txt
 	$(UV_COMPILE) --upgrade requirements/uv.in -c requirements/dev.txt -o requirements/uv.txt
 	$(UV_COMPILE) --upgrade requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --upgrade pyproject.toml requirements/test.in -c build/oldest-polars.txt \
@@ -65,6 +65,14 @@ clean: ## Remove everything that the other targets made
 	rm -rf $(VENV) $(VENV_OLDEST) build dist native/target .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	rm -f tokenkit/_native*.so tokenkit/_native*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The tests talk to a real PKCS#11 module.
+softhsm2:
+	@command -v softhsm2-util >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -y -qq softhsm2 >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq softhsm2 >/dev/null; }; }; } || \
+		$(call missing,SoftHSM2 is missing$(COMMA) which the tests need: install it (Debian: sudo apt-get install softhsm2))
 
 $(VENV)/.uv: requirements/uv.txt
 	@command -v $(PYTHON) >/dev/null || $(call missing,$(PYTHON) is missing: install Python 3.11 or newer$(COMMA) or name it: make PYTHON=python3.12)

@@ -1,7 +1,7 @@
 """Key providers: where key-encryption keys (KEKs) come from, each named by a URI.
 
-``passphrase:env:NAME``, ``passphrase:file:PATH`` and ``passphrase:prompt`` are built in; other
-packages add schemes through the entry-point group ``tokenkit.key_providers``.
+``passphrase:``, ``rsa:``, ``pkcs11:``, ``aws-kms:`` and ``vault:`` are built in; other packages add
+schemes through the entry-point group ``tokenkit.key_providers``.
 """
 
 import importlib
@@ -21,7 +21,13 @@ ENTRY_POINTS = "tokenkit.key_providers"
 """The entry-point group of other packages' providers."""
 
 # Modules are named, not imported: each brings dependencies that only its users need.
-_BUILT_IN = {"passphrase": "tokenkit.keys.providers.passphrase:PassphraseProvider"}
+_BUILT_IN = {
+    "aws-kms": "tokenkit.keys.providers.aws_kms:AwsKmsProvider",
+    "passphrase": "tokenkit.keys.providers.passphrase:PassphraseProvider",
+    "pkcs11": "tokenkit.keys.providers.pkcs11:Pkcs11Provider",
+    "rsa": "tokenkit.keys.providers.rsa:RsaProvider",
+    "vault": "tokenkit.keys.providers.vault:VaultProvider",
+}
 
 
 def resolve(kek: str | KeyProvider | None = None) -> KeyProvider:
