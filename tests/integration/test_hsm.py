@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pkcs11
 import pytest
@@ -13,11 +14,13 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 
 from tests.vectors.wycheproof_cases import groups
 from tokenkit.errors import KeyProviderError, KeyringFormatError, WrongKek
-from tokenkit.keys import Stanza, create_keyring, open_keyring
-from tokenkit.keys.providers import resolve
+from tokenkit.keys import Stanza, create_keyring, open_keyring, providers
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+INSTALL = "install SoftHSM2: apt-get install softhsm2"
 PIN = "314159"
+# What only one provider has is tested too.
+resolve: Any = providers.resolve
 FILE_KEY = bytes(range(32))
 
 
@@ -25,7 +28,8 @@ FILE_KEY = bytes(range(32))
 def token(tmp_path_factory):
     """Give the label of a fresh token; SoftHSM2 reads its configuration once a process."""
     command = shutil.which("softhsm2-util")
-    assert command and Path(MODULE).exists(), "install SoftHSM2: apt-get install softhsm2"
+    assert command is not None, INSTALL
+    assert Path(MODULE).exists(), INSTALL
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
     file = folder / "softhsm2.conf"
@@ -144,7 +148,7 @@ def test_wycheproof_in_the_token(token):
             if group["keySize"] != 256 or len(wrapped) != 40:
                 continue
             seen += 1
-            session, key = imported(token, f"case-{case['tcId']}", bytes.fromhex(case["key"]))
+            session, _ = imported(token, f"case-{case['tcId']}", bytes.fromhex(case["key"]))
             session.close()
             kek = provider(token, f"case-{case['tcId']}")
             stanza = Stanza("pkcs11", {"algorithm": "AES-256-KWP"}, wrapped)

@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import time
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -11,10 +12,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.integration.http_fake import served
 from tokenkit.errors import KekNotConfigured, KeyProviderError, WrongKek
-from tokenkit.keys import Stanza, create_keyring, open_keyring
-from tokenkit.keys.providers import resolve, vault
+from tokenkit.keys import Stanza, create_keyring, open_keyring, providers
+from tokenkit.keys.providers import vault
 
 TOKEN = "hvs.made-up-token"
+# What only one provider has is tested too.
+resolve: Any = providers.resolve
 FILE_KEY = bytes(range(32))
 
 
@@ -32,7 +35,7 @@ class Transit:
             return self.instead
         if headers["X-Vault-Token"] != TOKEN:
             return self.error(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token")
-        mount, operation, name = path.removeprefix("/v1/").partition("/")[0], *path.split("/")[-2:]
+        mount, *_, operation, name = path.removeprefix("/v1/").split("/")
         if mount != "transit":
             return self.error(404, f'no handler for route "{path}". route entry not found.')
         if name not in self.keys:
@@ -45,9 +48,9 @@ class Transit:
             return self.data(
                 plaintext=base64.b64encode(key).decode(), ciphertext=f"vault:v1:{sealed}"
             )
-        sealed = base64.b64decode(asked["ciphertext"].split(":")[2])
+        found = base64.b64decode(asked["ciphertext"].split(":")[2])
         try:
-            key = self.keys[name].decrypt(sealed[:12], sealed[12:], None)
+            key = self.keys[name].decrypt(found[:12], found[12:], None)
         except InvalidTag:
             return self.error(400, "cipher: message authentication failed")
         return self.data(plaintext=base64.b64encode(key).decode())
@@ -86,8 +89,8 @@ def test_the_wrong_key_and_damage(transit):
     with pytest.raises(WrongKek):
         resolve("vault:transit/other").unwrap(stanza)
     for encrypted in ("vault:v1:AAAA", "nonsense"):
-        with pytest.raises((WrongKek, KeyProviderError)):
-            changed = {**stanza.parameters, "data_key": encrypted + "A" * 60}
+        changed = {**stanza.parameters, "data_key": encrypted + "A" * 60}
+        with pytest.raises(WrongKek):
             resolve("vault:transit/kek").unwrap(Stanza("vault", changed, stanza.wrapped))
     with pytest.raises(WrongKek):
         resolve("vault:transit/kek").unwrap(Stanza("vault", stanza.parameters, bytes(40)))
@@ -151,11 +154,15 @@ def test_what_is_missing(transit, monkeypatch, tmp_path):
         resolve("vault:transit/kek").wrap(bytearray(FILE_KEY))
 
 
+def silent(*_):
+    time.sleep(1)
+    return 200, b""
+
+
 def test_a_vault_that_does_not_answer(transit, monkeypatch):
     """A silent Vault is given up on, and one that isn't there is named by class alone."""
     monkeypatch.setattr(vault, "_READ_SECONDS", 0.2)
-    monkeypatch.setattr(transit, "error", None)
-    monkeypatch.setattr(Transit, "__call__", lambda *_: (time.sleep(1), (200, b""))[1])
+    monkeypatch.setattr(Transit, "__call__", silent)
     with pytest.raises(KeyProviderError, match="doesn't answer"):
         resolve("vault:transit/kek").wrap(bytearray(FILE_KEY))
     with pytest.raises(KeyProviderError, match="doesn't answer") as caught:
