@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,9 @@ from tokenkit.keys.unexportable import Unexportable
 
 if TYPE_CHECKING:
     from tokenkit._native import KeyHandle
+
+MAX_ROTATE_AFTER = 36_500
+"""The longest cryptoperiod, in days."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -75,6 +78,10 @@ class KeyVersion(Unexportable):
         When it was made, in UTC.
     primary_since
         When it became the primary version, in UTC; None if it never was.
+    disabled
+        When it was disabled, in UTC; None unless it is now.
+    destroyed
+        When its bytes were destroyed, in UTC.
     """
 
     name: str
@@ -84,6 +91,8 @@ class KeyVersion(Unexportable):
     state: KeyState = KeyState.ENABLED
     created: datetime
     primary_since: datetime | None = None
+    disabled: datetime | None = None
+    destroyed: datetime | None = None
     handle: "KeyHandle | None" = field(default=None, repr=False)
     """Keeps the key loaded. For this package and the native module only."""
 
@@ -124,6 +133,7 @@ class KeyRecord(Unexportable):
     name: str
     versions: list[KeyVersion]
     primary: int
+    rotate_after: int | None = None
 
     def numbered(self, number: int) -> KeyVersion | None:
         """Find a version by its number."""
@@ -185,6 +195,20 @@ class Key(Unexportable):
         return self._record.primary
 
     @property
+    def rotate_after(self) -> int | None:
+        """The cryptoperiod: how many days a version should stay primary; None if not set."""
+        return self._record.rotate_after
+
+    @property
+    def rotation_due(self) -> datetime | None:
+        """When the primary version's cryptoperiod ends; None if the key has none."""
+        version = self._record.numbered(self._record.primary)
+        since = None if version is None else version.primary_since
+        if self.rotate_after is None or since is None:
+            return None
+        return since + timedelta(days=self.rotate_after)
+
+    @property
     def primary(self) -> KeyVersion:
         """The version that new tokens are made with; raises as :meth:`version` does."""
         return self.version(self._record.primary)
@@ -240,17 +264,30 @@ class Key(Unexportable):
         return self._usable(found)
 
     def _usable(self, version: KeyVersion) -> KeyVersion:
-        if version.state is not KeyState.ENABLED:
+        if version.state is KeyState.ENABLED:
+            return version
+        named = f'key "{self.name}" version {version.number} (id {version.id})'
+        if version.state is KeyState.DESTROYED:
             raise KeyVersionDisabled(
-                f'key "{self.name}" version {version.number} (id {version.id}) is {version.state}',
-                hint="a destroyed version's tokens can't be turned back"
-                if version.state is KeyState.DESTROYED
-                else "enable the version first",
+                f"{named} was destroyed{_on(version.destroyed)}: "
+                "tokens made with it can't be turned back",
+                hint="rotate the key to make new tokens"
+                if version.number == self._record.primary
+                else "no copy of this keyring brings the version back, unless one was kept "
+                "from before that day",
             )
-        return version
+        raise KeyVersionDisabled(
+            f"{named} is disabled{_on(version.disabled, ' since')}",
+            hint=f"enable it: tokenkit keys enable FILE {self.name}@{version.number}"
+            + ", or rotate the key" * (version.number == self._record.primary),
+        )
 
     def __repr__(self) -> str:
         return f"<Key {describe(self._record)}{' of a closed keyring' * self._lease.ended}>"
+
+
+def _on(moment: datetime | None, word: str = " on") -> str:
+    return "" if moment is None else f"{word} {moment:%Y-%m-%d}"
 
 
 def describe(record: KeyRecord) -> str:

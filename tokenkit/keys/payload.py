@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tokenkit.errors import InvalidKey
-from tokenkit.keys.key import KeyRecord, KeyState, KeyVersion, checked_name
+from tokenkit.keys.key import (
+    MAX_ROTATE_AFTER,
+    KeyRecord,
+    KeyState,
+    KeyVersion,
+    checked_name,
+)
 from tokenkit.keys.strict_json import (
     MalformedError,
     compact,
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from tokenkit._native import KeyHandle
 
 _MAX_ID = 2**32 - 1
+_OPTIONAL_DATES = ("primary_since", "disabled", "destroyed")
 
 
 def write_metadata(records: Iterable[KeyRecord], generation: int) -> bytes:
@@ -33,6 +40,7 @@ def write_metadata(records: Iterable[KeyRecord], generation: int) -> bytes:
                 {
                     "name": record.name,
                     "primary": record.primary,
+                    "rotate_after": record.rotate_after,
                     "versions": [_written(version) for version in record.versions],
                 }
                 for record in records
@@ -68,7 +76,17 @@ def read_metadata(
 
 
 def _record(value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> KeyRecord:
-    key = fields(value, "a key", name=str, primary=int, versions=list)
+    days = value.get("rotate_after") if isinstance(value, dict) else None
+    key = fields(
+        value,
+        "a key",
+        name=str,
+        primary=int,
+        rotate_after=type(None) if days is None else int,
+        versions=list,
+    )
+    if days is not None and not 0 < days <= MAX_ROTATE_AFTER:
+        raise MalformedError("a key's cryptoperiod is out of range")
     try:
         name = checked_name(key["name"])
     except InvalidKey:
@@ -79,21 +97,18 @@ def _record(value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> Key
         raise MalformedError("a key's versions aren't numbered upwards from 1")
     if key["primary"] not in numbers:
         raise MalformedError("a key's primary version isn't there")
-    return KeyRecord(name, versions, key["primary"])
+    return KeyRecord(name, versions, key["primary"], days)
 
 
 def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> KeyVersion:
     where = "a key version"
-    optional = value.get("primary_since") if isinstance(value, dict) else None
+    given = value if isinstance(value, dict) else {}
+    dates = {name: given.get(name) for name in _OPTIONAL_DATES}
+    kinds: dict[str, type] = {
+        name: type(None) if date is None else str for name, date in dates.items()
+    }
     version = fields(
-        value,
-        where,
-        number=int,
-        id=int,
-        check_value=str,
-        state=str,
-        created=str,
-        primary_since=type(None) if optional is None else str,
+        value, where, number=int, id=int, check_value=str, state=str, created=str, **kinds
     )
     if version["state"] not in set(KeyState):
         raise MalformedError("a key version's state isn't known")
@@ -106,6 +121,13 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
         handle = unused.pop(version["id"], None)
         if handle is None or handle.check_value.hex() != version["check_value"]:
             raise MalformedError("a key version's bytes are missing or others")
+    moments = {
+        name: None if date is None else moment(date, where) for name, date in dates.items()
+    }
+    if (moments["destroyed"] is not None) != (state is KeyState.DESTROYED):
+        raise MalformedError("a key version's state and dates differ")
+    if (moments["disabled"] is not None) != (state is KeyState.DISABLED):
+        raise MalformedError("a key version's state and dates differ")
     return KeyVersion(
         name=name,
         number=version["number"],
@@ -113,7 +135,9 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
         check_value=_check_value(version["check_value"]),
         state=state,
         created=moment(version["created"], where),
-        primary_since=None if optional is None else moment(optional, where),
+        primary_since=moments["primary_since"],
+        disabled=moments["disabled"],
+        destroyed=moments["destroyed"],
         handle=handle,
     )
 
@@ -129,12 +153,12 @@ def _check_value(written: str) -> bytes:
 
 
 def _written(version: KeyVersion) -> dict[str, object]:
-    since = version.primary_since
+    dates = {name: getattr(version, name) for name in _OPTIONAL_DATES}
     return {
         "number": version.number,
         "id": version.id,
         "check_value": version.check_value.hex(),
         "state": version.state.value,
         "created": written_moment(version.created),
-        "primary_since": None if since is None else written_moment(since),
+        **{name: None if date is None else written_moment(date) for name, date in dates.items()},
     }
