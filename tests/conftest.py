@@ -9,6 +9,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+
+@pytest.fixture(autouse=True, scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+    """Keep what tokenkit remembers between runs out of the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 _REFUSAL = "skipped: a test that cannot run fails here, and says what to install"
 
 

@@ -44,7 +44,9 @@ def shown(path: Path) -> str:
 
 def test_the_sources_were_found():
     """The checks below look at something."""
-    assert {"tokenkit/errors/__init__.py", "native/algorithms/src/lib.rs"} <= set(map(shown, SOURCES))
+    assert {"tokenkit/errors/__init__.py", "native/algorithms/src/lib.rs"} <= set(
+        map(shown, SOURCES)
+    )
 
 
 def test_no_module_is_a_drawer():

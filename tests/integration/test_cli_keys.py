@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -114,6 +115,72 @@ def test_more_errors_say_what_to_type(path):
     damaged = run("list", path)
     assert damaged.exit_code == 1
     assert "damaged" in damaged.output
+
+
+def test_life_cycle(path):
+    """Added, disabled, enabled and destroyed as typed; what is listed says since when."""
+    run("create", path, "--key", "a", "--rotate-after", 1)
+    assert run("add", path, "b").exit_code == 0
+    assert "rotate" in run("disable", path, "b@1").stderr
+    assert "disabled 20" in run("list", path).output
+    assert run("enable", path, "b@1").exit_code == 0
+    assert run("rotate", path, "a", "--rotate-after", 365).exit_code == 0
+    path.with_name("keyring.json.bak").write_bytes(path.read_bytes())
+    for wrong in ([], ["--yes", "a@2"], ["--yes", "y"]):
+        refused = run("destroy", path, "a@1", *wrong)
+        assert refused.exit_code == 2
+        assert "nothing was destroyed" in refused.output
+    done = run("destroy", path, "a@1", "--yes", "a@1")
+    assert done.exit_code == 0, done.output
+    assert list(path.parent.iterdir()) == [path]
+    rows = json.loads(run("list", path, "--json").stdout)
+    assert [(row["key"], row["version"], row["state"]) for row in rows] == [
+        ("a", 1, "destroyed"),
+        ("a", 2, "enabled"),
+        ("b", 1, "enabled"),
+    ]
+    assert rows[0]["destroyed"]
+    assert rows[1]["rotation_due"]
+    assert run("enable", path, "a").exit_code == 2
+
+
+def test_overdue_keys_are_warned_of(path, monkeypatch):
+    """Once the cryptoperiod is over, listing says which key to rotate and how."""
+    run("create", path, "--key", "a", "--rotate-after", 1)
+    assert "warning" not in run("list", path).stderr
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=2)
+
+    monkeypatch.setattr("tokenkit.cli.keyrings.datetime", Later)
+    assert f"tokenkit keys rotate {path} a" in run("list", path).stderr
+
+
+def test_rewrap_inspect_and_going_back(path, tmp_path):
+    """KEKs are exchanged, shown without any KEK, and an older file needs a word."""
+    secret = tmp_path / "spare"
+    secret.write_text("another")
+    spare = f"passphrase:file:{secret}"
+    run("create", path, "--key", "a", "--other-kek", spare)
+    old = path.read_bytes()
+    short = run("rotate", path, "a")
+    assert short.exit_code == 1
+    assert "--other-kek" in short.output
+    assert run("rotate", path, "a", "--other-kek", spare).exit_code == 0
+    assert run("rewrap", path, "--new-kek", spare).exit_code == 0
+    assert run("list", path).exit_code == 1
+    pins = tmp_path / "pins.json"
+    shown = run("inspect", path, "--json", "--kek", spare, "--write-pins", pins)
+    assert shown.exit_code == 0, shown.output
+    assert [kek["provider"] for kek in json.loads(shown.stdout)["keks"]] == ["passphrase"]
+    assert json.loads(pins.read_text())["generation"] == 3
+    path.write_bytes(old)
+    assert "was here before" in run("list", path).output
+    assert run("inspect", path, "--accept-older").exit_code == 0
+    assert run("list", path).exit_code == 0
+    assert run("inspect", path, "--kek", "").exit_code == 0
 
 
 def test_usage(path):

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +25,21 @@ def opened(keyring: Path | None, kek: str | None) -> "Iterator[Keyring]":
         else:
             with open_keyring(keyring, kek or None) as ring:
                 yield ring
+
+
+def warn_of_rotations(ring: "Keyring") -> None:
+    """Say on standard error which keys' cryptoperiods are over."""
+    import typer
+
+    now = datetime.now(UTC)
+    for name in ring:
+        due = ring[name].rotation_due
+        if due is not None and due <= now:
+            typer.echo(
+                f"warning: {name} was due for rotation on {due:%Y-%m-%d}: "
+                f"tokenkit keys rotate {ring.path or 'FILE'} {name}",
+                err=True,
+            )
 
 
 @contextlib.contextmanager

@@ -6,7 +6,15 @@ them. See the token contract, "Keys and subkeys" and "Keyring file".
 
 from tokenkit.keys.current import current_keyring, forget_keyrings, use_keyring
 from tokenkit.keys.key import Key, KeyState, KeyVersion
-from tokenkit.keys.keyring import Keyring, create_keyring, edit_keyring, open_keyring
+from tokenkit.keys.keyring import Keyring
+from tokenkit.keys.opening import (
+    accept_older,
+    create_keyring,
+    edit_keyring,
+    open_keyring,
+    rewrap,
+)
+from tokenkit.keys.pins import Pins
 from tokenkit.keys.providers import KeyProvider, Stanza
 
 __all__ = [
@@ -15,11 +23,14 @@ __all__ = [
     "KeyState",
     "KeyVersion",
     "Keyring",
+    "Pins",
     "Stanza",
+    "accept_older",
     "create_keyring",
     "current_keyring",
     "edit_keyring",
     "forget_keyrings",
     "open_keyring",
+    "rewrap",
     "use_keyring",
 ]

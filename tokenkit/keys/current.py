@@ -6,7 +6,8 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 
 from tokenkit.errors import KeyringNotConfigured
-from tokenkit.keys.keyring import Keyring, open_keyring
+from tokenkit.keys.keyring import Keyring
+from tokenkit.keys.opening import open_keyring
 from tokenkit.keys.providers import KEK_VARIABLE, KeyProvider
 
 KEYRING_VARIABLE = "TOKENKIT_KEYRING"

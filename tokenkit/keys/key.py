@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tokenkit import _native
 from tokenkit.errors import (
@@ -12,6 +12,7 @@ from tokenkit.errors import (
     KeyConflict,
     KeyNotLoaded,
     KeyringClosed,
+    KeyringError,
     KeyVersionDisabled,
     KeyVersionUnknown,
     translated,
@@ -48,6 +49,18 @@ def checked_name(name: object) -> str:
             hint='choose a name such as "payments"',
         )
     return name
+
+
+Access: TypeAlias = Literal["all", "tokenize"]
+"""What a keyring is opened for."""
+
+
+def checked_access(access: str) -> None:
+    """Refuse an access that there isn't: a misspelt one mustn't grant everything."""
+    if access not in get_args(Access):
+        raise KeyringError(
+            f"there is no access {access!r}", hint='use "all" (the default) or "tokenize"'
+        )
 
 
 class KeyState(StrEnum):
@@ -141,11 +154,12 @@ class KeyRecord(Unexportable):
 
 
 class Lease:
-    """Says whether the keyring that lent out its keys is still open."""
+    """Says whether the keyring that lent out its keys is still open, and what for."""
 
-    __slots__ = ("ended",)
+    __slots__ = ("access", "ended")
 
-    def __init__(self) -> None:
+    def __init__(self, access: Access = "all") -> None:
+        self.access = access
         self.ended = False
 
     def check(self) -> None:

@@ -1,9 +1,7 @@
-"""Keyrings: named keys with versions, opened from a file and saved to it."""
+"""Keyrings: named keys with versions, in memory and on their way to a file."""
 
-import contextlib
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,22 +12,24 @@ from tokenkit.errors import (
     KeyringError,
     UnknownKey,
 )
-from tokenkit.keys import storage
-from tokenkit.keys.file import seal, unseal
-from tokenkit.keys.key import Key, KeyRecord, KeyVersion, Lease, checked_name, describe
+from tokenkit.keys import copies, generations, lifecycle, storage
+from tokenkit.keys.file import seal
+from tokenkit.keys.key import Access, Key, KeyRecord, KeyVersion, Lease, checked_name, describe
 from tokenkit.keys.loading import generate, import_secret, release
-from tokenkit.keys.providers import KeyProvider, resolve
+from tokenkit.keys.pins import Pins
+from tokenkit.keys.providers import KeyProvider
 from tokenkit.keys.unexportable import Unexportable
+from tokenkit.keys.wrapping import Wrapping
 
 
 class Keyring(Unexportable):
     """Named keys, loaded for as long as the keyring is open.
 
-    Made by :func:`open_keyring`, :func:`create_keyring`, :func:`edit_keyring` or
-    :meth:`from_secrets`, not by its constructor. A context manager: leaving it closes the keyring,
-    and the native module overwrites keys that no other open keyring holds. A plan built with its
-    keys must have run before. Neither the keyring nor anything taken from it can show, copy or
-    pickle key bytes.
+    Made by :func:`~tokenkit.keys.open_keyring`, :func:`~tokenkit.keys.create_keyring`,
+    :func:`~tokenkit.keys.edit_keyring` or :meth:`from_secrets`, not by its constructor. A context
+    manager: leaving it closes the keyring, and the native module overwrites keys that no other open
+    keyring holds. A plan built with its keys must have run before. Neither the keyring nor anything
+    taken from it can show, copy or pickle key bytes.
 
     Examples
     --------
@@ -40,14 +40,15 @@ class Keyring(Unexportable):
 
     __slots__ = (
         "__weakref__",
+        "_destroyed",
         "_digest",
         "_generation",
-        "_kek_count",
+        "_id",
         "_lease",
         "_lock",
         "_path",
-        "_providers",
         "_records",
+        "_wrapping",
     )
 
     def __init__(
@@ -55,20 +56,22 @@ class Keyring(Unexportable):
         records: dict[str, KeyRecord],
         *,
         path: Path | None = None,
-        providers: Sequence[KeyProvider] = (),
+        keyring_id: str = "",
+        wrapping: Wrapping | None = None,
         generation: int = 0,
         digest: bytes = b"",
         lock: storage.LockedFile | None = None,
-        kek_count: int = 1,
+        access: Access = "all",
     ) -> None:
         self._records = records
         self._path = path
-        self._providers = tuple(providers)
+        self._id = keyring_id
+        self._wrapping = wrapping or Wrapping.anew(())
         self._generation = generation
         self._digest = digest
         self._lock = lock
-        self._kek_count = kek_count
-        self._lease = Lease()
+        self._destroyed = False
+        self._lease = Lease(access)
 
     @classmethod
     def from_secrets(cls, secrets_by_name: Mapping[str, bytes | bytearray]) -> Self:
@@ -97,6 +100,21 @@ class Keyring(Unexportable):
     def generation(self) -> int:
         """How often the file had been saved when it was opened or last saved here."""
         return self._generation
+
+    @property
+    def keyring_id(self) -> str:
+        """The keyring's id, 32 hexadecimal digits; empty for one that is in memory only."""
+        return self._id
+
+    @property
+    def kek_count(self) -> int:
+        """How many key-encryption keys open the file."""
+        return self._wrapping.kek_count
+
+    @property
+    def access(self) -> Access:
+        """What the keyring was opened for: ``"all"`` or ``"tokenize"``."""
+        return self._lease.access
 
     @property
     def closed(self) -> bool:
@@ -128,8 +146,15 @@ class Keyring(Unexportable):
     def __len__(self) -> int:
         return len(self._records)
 
-    def add(self, name: str) -> Key:
+    def add(self, name: str, *, rotate_after: int | None = None) -> Key:
         """Add a key with one fresh version. Kept only once the keyring is saved.
+
+        Parameters
+        ----------
+        name
+            The key's name.
+        rotate_after
+            The cryptoperiod in days, after which ``tokenkit keys list`` warns.
 
         Raises
         ------
@@ -144,7 +169,8 @@ class Keyring(Unexportable):
                 f'the keyring already has a key "{name}"',
                 hint="choose another name, or rotate that key to give it a new version",
             )
-        self._records[name] = KeyRecord(name, [generate(name, 1, self._ids())], 1)
+        days = lifecycle.checked_days(rotate_after)
+        self._records[name] = KeyRecord(name, [generate(name, 1, self._ids())], 1, days)
         return self[name]
 
     def rotate(self, name: str) -> KeyVersion:
@@ -157,11 +183,80 @@ class Keyring(Unexportable):
         UnknownKey
             If there is no key of that name.
         """
-        record = self._records[self[name].name]
+        record = self._record(name)
         version = generate(name, record.versions[-1].number + 1, self._ids())
         record.versions.append(version)
         record.primary = version.number
         return version
+
+    def enable(self, name: str, number: int) -> KeyVersion:
+        """Let a disabled version be used again. Kept only once the keyring is saved.
+
+        Raises
+        ------
+        UnknownKey, KeyVersionUnknown
+            If there is no such key or version.
+        KeyVersionDisabled
+            If the version was destroyed.
+        """
+        return lifecycle.enable(self._record(name), number)
+
+    def disable(self, name: str, number: int) -> KeyVersion:
+        """Take a version out of use, until it's enabled again; its bytes stay in the file.
+
+        A key whose primary version is disabled makes no new tokens until it's rotated. Kept only
+        once the keyring is saved.
+
+        Raises
+        ------
+        UnknownKey, KeyVersionUnknown
+            If there is no such key or version.
+        """
+        return lifecycle.disable(self._record(name), number)
+
+    def destroy(self, name: str, number: int) -> KeyVersion:
+        """Lose a version's bytes for good: tokens made with it can never be turned back.
+
+        Its number, id, key-check value and dates stay, so that errors can say what happened. The
+        save that follows removes older copies of the keyring from its folder; copies elsewhere, in
+        version control and backups, hold the bytes until their KEK is destroyed.
+
+        Raises
+        ------
+        UnknownKey, KeyVersionUnknown
+            If there is no such key or version.
+
+        Examples
+        --------
+        >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        ...     ring.destroy("payments", 1).state.value
+        'destroyed'
+        """
+        version = lifecycle.destroy(self._record(name), number)
+        self._destroyed = True
+        return version
+
+    def set_rotate_after(self, name: str, days: int | None) -> None:
+        """Set a key's cryptoperiod, in days; None for none. Kept only once the keyring is saved.
+
+        Raises
+        ------
+        UnknownKey
+            If there is no key of that name.
+        InvalidKey
+            If the days are out of range.
+        """
+        self._record(name).rotate_after = lifecycle.checked_days(days)
+
+    def pins(self) -> Pins:
+        """Give what other places can hold this keyring against: ids, check values, generation."""
+        self._lease.check()
+        return Pins.of(self._records.values(), self._generation)
+
+    def rewrap(self, keks: Sequence[KeyProvider]) -> None:
+        """Wrap for these KEKs, and for no others, from the next save on."""
+        self._lease.check()
+        self._wrapping = Wrapping.anew(keks)
 
     def save(self) -> None:
         """Write the keyring to its file: all or nothing, under a fresh file key.
@@ -172,7 +267,8 @@ class Keyring(Unexportable):
             If the file isn't the one that was opened: another writer saved it meanwhile.
             Nothing is written then. :func:`edit_keyring` keeps others out from the start.
         KeyringError
-            If the keyring is in memory only, or the system refuses to write the file.
+            If the keyring is in memory only, if a KEK of the file isn't at hand (a save would shut
+            it out), or if the system refuses to write the file.
         """
         self._lease.check()
         if self._path is None:
@@ -216,158 +312,36 @@ class Keyring(Unexportable):
         return f"<Keyring {place}{closed}: {keys or 'no keys'}>"
 
     def _save(self, locked: storage.LockedFile) -> None:
-        if _digest(locked.read()) != self._digest:
+        if digest(locked.read()) != self._digest:
             raise KeyringChanged(
                 f"{self._path} was saved by somebody else since it was opened here; "
                 "nothing was written",
                 hint="open it again and repeat the change, inside tokenkit.edit_keyring(PATH)",
             )
-        if self._kek_count != len(self._providers):
-            raise KeyringError(
-                f"{self._path} is wrapped for {self._kek_count} KEKs, and only "
-                f"{len(self._providers)} given: saving would shut the others out",
-                hint="save it with the version of tokenkit that wrapped it",
-            )
-        content = seal(self._records, self._generation + 1, self._providers)
+        providers = self.require_keks()
+        content = seal(self._records, self._generation + 1, providers, self._id)
         locked.replace(content)
         self._generation += 1
-        self._digest = _digest(content)
+        self._digest = digest(content)
+        self._wrapping = Wrapping.anew(providers)
+        generations.note(self._id, self._generation)
+        if self._destroyed:
+            copies.purge(locked.path, self._id)
+            self._destroyed = False
+        else:
+            copies.remove_remains(locked.path)
+
+    def require_keks(self) -> list[KeyProvider]:
+        """Give the KEKs that a save wraps for; raise :class:`KeyringError` if one isn't at hand."""
+        return self._wrapping.for_saving()
+
+    def _record(self, name: str) -> KeyRecord:
+        return self._records[self[name].name]
 
     def _ids(self) -> set[int]:
         return {version.id for record in self._records.values() for version in record.versions}
 
 
-def open_keyring(path: str | os.PathLike[str], kek: str | KeyProvider | None = None) -> Keyring:
-    """Open a keyring file and load its keys.
-
-    Parameters
-    ----------
-    path
-        The keyring file.
-    kek
-        Where its key-encryption key comes from: ``passphrase:env:NAME``, ``passphrase:file:PATH``,
-        ``passphrase:prompt``, another provider's URI, or a provider. Default: ``TOKENKIT_KEK``.
-
-    Raises
-    ------
-    KeyringNotFound, KeyringFormatError, WrongKek, KeyringTampered
-        If the file can't be opened; the class says why.
-    KekNotConfigured, KeyProviderError
-        If the KEK can't be had.
-    KeyConflict
-        If another key is loaded in this process under the id of one of the keyring's.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from tokenkit.keys.providers.passphrase import PassphraseProvider
-    >>> os.environ["DEMO_PASSPHRASE"] = "correct horse battery staple"
-    >>> kek = PassphraseProvider("env:DEMO_PASSPHRASE", cost=2**10)  # cheap, for this example only
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     create_keyring(f"{folder}/keyring.json", ["payments"], kek).close()
-    ...     with open_keyring(f"{folder}/keyring.json", kek) as ring:
-    ...         ring["payments"].primary.number
-    1
-    """
-    return _opened(_located(path), resolve(kek), None)
-
-
-def create_keyring(
-    path: str | os.PathLike[str],
-    keys: Iterable[str] = (),
-    kek: str | KeyProvider | None = None,
-) -> Keyring:
-    """Make a keyring file with one fresh version of each named key; gives the open keyring back.
-
-    Parameters
-    ----------
-    path
-        The new file; one that is there is never overwritten. Its mode is 0600.
-    keys
-        The names of the keys.
-    kek
-        As for :func:`open_keyring`.
-
-    Raises
-    ------
-    KeyringExists
-        If there is a file at that path.
-    InvalidKey, KeyExists
-        If a name isn't well formed, or stands there twice.
-    KekNotConfigured, KeyProviderError, KeyringError
-        If the KEK can't be had, or the file not written.
-    """
-    place = _located(path)
-    # Told before a passphrase is asked for; what counts is the same check when the file is made.
-    if place.exists():
-        raise storage.already_there(place)
-    provider = resolve(kek)
-    records: dict[str, KeyRecord] = {}
-    ids: set[int] = set()
-    try:
-        for name in [keys] if isinstance(keys, str) else keys:
-            if checked_name(name) in records:
-                raise KeyExists(f'the key name "{name}" stands there twice')
-            version = generate(name, 1, ids)
-            ids.add(version.id)
-            records[name] = KeyRecord(name, [version], 1)
-        content = seal(records, 1, (provider,))
-        storage.create(place, content)
-    except BaseException:
-        release(records.values())
-        raise
-    return Keyring(
-        records, path=place, providers=(provider,), generation=1, digest=_digest(content)
-    )
-
-
-@contextlib.contextmanager
-def edit_keyring(
-    path: str | os.PathLike[str], kek: str | KeyProvider | None = None
-) -> Iterator[Keyring]:
-    """Open a keyring for a change, keep other writers out, and save it at the end.
-
-    Nothing is saved if the block raises. Another writer waits, up to a minute, and then works on
-    what was saved here, so no version is lost.
-
-    Parameters
-    ----------
-    path, kek
-        As for :func:`open_keyring`.
-
-    Raises
-    ------
-    KeyringError
-        As :func:`open_keyring` and :meth:`Keyring.save` do.
-    """
-    place = _located(path)
-    provider = resolve(kek)
-    with storage.exclusive(place) as locked, _opened(place, provider, locked) as ring:
-        yield ring
-        ring.save()
-
-
-def _opened(path: Path, provider: KeyProvider, locked: storage.LockedFile | None) -> Keyring:
-    content = storage.read(path)
-    opened = unseal(content, (provider,))
-    return Keyring(
-        opened.records,
-        path=path,
-        providers=(provider,),
-        generation=opened.generation,
-        digest=_digest(content),
-        lock=locked,
-        kek_count=opened.kek_count,
-    )
-
-
-def _located(path: str | os.PathLike[str]) -> Path:
-    # A symbolic link keeps pointing where it does: the file behind it is the one that is replaced.
-    try:
-        return Path(os.path.realpath(path))
-    except ValueError:
-        raise KeyringError("a keyring's path can't hold a NUL character") from None
-
-
-def _digest(content: bytes) -> bytes:
+def digest(content: bytes) -> bytes:
+    """Tell one file's content from another's."""
     return hashlib.sha256(content).digest()

@@ -121,9 +121,7 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
         handle = unused.pop(version["id"], None)
         if handle is None or handle.check_value.hex() != version["check_value"]:
             raise MalformedError("a key version's bytes are missing or others")
-    moments = {
-        name: None if date is None else moment(date, where) for name, date in dates.items()
-    }
+    moments = {name: None if date is None else moment(date, where) for name, date in dates.items()}
     if (moments["destroyed"] is not None) != (state is KeyState.DESTROYED):
         raise MalformedError("a key version's state and dates differ")
     if (moments["disabled"] is not None) != (state is KeyState.DISABLED):

@@ -83,6 +83,11 @@ class LockedFile:
         self._path = path
         self._descriptors = [descriptor]
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
     def read(self) -> bytes:
         """Read the file."""
         return read(self._path)

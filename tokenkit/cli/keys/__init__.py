@@ -1,0 +1,13 @@
+"""``tokenkit keys``: keyrings made, looked into and changed."""
+
+import typer
+
+from tokenkit.cli.keys import creation, listing, states, wrapping
+from tokenkit.cli.keys.group import group
+
+__all__ = ["creation", "group", "listing", "register", "states", "wrapping"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command."""
+    app.add_typer(group)
