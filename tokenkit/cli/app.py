@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 an error, 2 wrong usage, 3 values that don't fit.
 """
 
 import contextlib
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,8 +66,19 @@ def _tokenkit(
             "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
+    access: Annotated[
+        str | None,
+        typer.Option(
+            metavar="all|tokenize",
+            envvar="TOKENKIT_ACCESS",
+            show_envvar=True,
+            help="What keys may be used for: tokenize turns no token back.",
+        ),
+    ] = None,
 ) -> None:
     del version
+    if access:
+        os.environ["TOKENKIT_ACCESS"] = access
 
 
 for _group in _GROUPS:

@@ -18,12 +18,13 @@ _TERMINATED = 128 + signal.SIGTERM
 def opened(keyring: Path | None, kek: str | None) -> "Iterator[Keyring]":
     """Open the keyring that was named, or take the one that the environment names."""
     from tokenkit.keys import current_keyring, open_keyring
+    from tokenkit.keys.current import configured_access
 
     with _termination_unwinds():
         if keyring is None:
             yield current_keyring()
         else:
-            with open_keyring(keyring, kek or None) as ring:
+            with open_keyring(keyring, kek or None, access=configured_access()) as ring:
                 yield ring
 
 

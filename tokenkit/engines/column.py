@@ -43,6 +43,8 @@ class ColumnCall:
     has_tweak_column: bool = False
 
     def __post_init__(self) -> None:
+        if self.operation == "detokenize":
+            self.version.require_revealing()
         if self.rule.tweak is not None:
             object.__setattr__(self, "has_tweak_column", True)
 

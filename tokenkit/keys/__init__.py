@@ -16,11 +16,13 @@ from tokenkit.keys.opening import (
 )
 from tokenkit.keys.pins import Pins
 from tokenkit.keys.providers import KeyProvider, Stanza
+from tokenkit.keys.usage import KeyUse, key_uses, on_use
 
 __all__ = [
     "Key",
     "KeyProvider",
     "KeyState",
+    "KeyUse",
     "KeyVersion",
     "Keyring",
     "Pins",
@@ -30,6 +32,8 @@ __all__ = [
     "current_keyring",
     "edit_keyring",
     "forget_keyrings",
+    "key_uses",
+    "on_use",
     "open_keyring",
     "rewrap",
     "use_keyring",

@@ -6,12 +6,16 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 
 from tokenkit.errors import KeyringNotConfigured
+from tokenkit.keys.key import Access, checked_access
 from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.opening import open_keyring
 from tokenkit.keys.providers import KEK_VARIABLE, KeyProvider
 
 KEYRING_VARIABLE = "TOKENKIT_KEYRING"
 """The environment variable that names the keyring file where nothing else does."""
+
+ACCESS_VARIABLE = "TOKENKIT_ACCESS"
+"""The environment variable that says what that keyring is opened for: ``all`` or ``tokenize``."""
 
 _override: ContextVar[Keyring | None] = ContextVar("tokenkit_keyring", default=None)
 
@@ -22,7 +26,7 @@ class _Process:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.default: Keyring | None = None
-        self.opened: dict[tuple[str, str], Keyring] = {}
+        self.opened: dict[tuple[str, str, str], Keyring] = {}
 
 
 _process = _Process()
@@ -59,7 +63,10 @@ class KeyringUse:
 
 
 def use_keyring(
-    ring: Keyring | str | os.PathLike[str], kek: str | KeyProvider | None = None
+    ring: Keyring | str | os.PathLike[str],
+    kek: str | KeyProvider | None = None,
+    *,
+    access: Access = "all",
 ) -> KeyringUse:
     """Use a keyring wherever none is named.
 
@@ -73,6 +80,8 @@ def use_keyring(
         An open keyring, or the path of one.
     kek
         The key-encryption key, for a path; see :func:`~tokenkit.keys.open_keyring`.
+    access
+        ``"tokenize"`` opens a path for tokenizing only.
 
     Returns
     -------
@@ -94,7 +103,7 @@ def use_keyring(
     True
     """
     owned = not isinstance(ring, Keyring)
-    opened = ring if isinstance(ring, Keyring) else open_keyring(ring, kek)
+    opened = ring if isinstance(ring, Keyring) else open_keyring(ring, kek, access=access)
     opened.require_open()
     with _process.lock:
         previous, _process.default = _process.default, opened
@@ -144,9 +153,20 @@ def _from_environment() -> Keyring:
             f"{KEYRING_VARIABLE} and {KEK_VARIABLE}; "
             "tokenkit keys create keyring.json --key NAME makes one",
         )
-    source = (os.path.realpath(path), os.environ.get(KEK_VARIABLE, ""))
+    source = (
+        os.path.realpath(path),
+        os.environ.get(KEK_VARIABLE, ""),
+        os.environ.get(ACCESS_VARIABLE, ""),
+    )
     with _process.lock:
         ring = _process.opened.get(source)
         if ring is None or ring.closed:
-            ring = _process.opened[source] = open_keyring(path)
+            ring = _process.opened[source] = open_keyring(path, access=configured_access())
     return ring
+
+
+def configured_access() -> Access:
+    """Read what ``TOKENKIT_ACCESS`` lets the process do; ``all`` if it isn't set."""
+    access = os.environ.get(ACCESS_VARIABLE) or "all"
+    checked_access(access)
+    return "tokenize" if access == "tokenize" else "all"

@@ -164,8 +164,10 @@ def seal(
     return indented(container)
 
 
-def unseal(content: bytes, providers: Sequence[KeyProvider]) -> OpenedFile:
+def unseal(content: bytes, providers: Sequence[KeyProvider], *, reveals: bool = True) -> OpenedFile:
     """Read a keyring file's content, with the first provider that unwraps its file key.
+
+    Unless it ``reveals``, the native module turns no token back with the keys that this loads.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def unseal(content: bytes, providers: Sequence[KeyProvider]) -> OpenedFile:
     file_key, provider = wrapping.unwrap()
     with _wiped(file_key):
         verify(provider, container.signed_message(), container.signature)
-        records, generation = _open(container, file_key)
+        records, generation = _open(container, file_key, reveals=reveals)
     return OpenedFile(records, generation, container.keyring_id, wrapping)
 
 
@@ -284,12 +286,14 @@ def _signature(value: object) -> Signature:
     return public_key, signature
 
 
-def _open(container: Container, file_key: bytearray) -> tuple[dict[str, KeyRecord], int]:
+def _open(
+    container: Container, file_key: bytearray, *, reveals: bool
+) -> tuple[dict[str, KeyRecord], int]:
     header = container.header()
     if not hmac.compare_digest(_native.header_mac(file_key, header), container.header_mac):
         raise _tampered("its header")
     try:
-        metadata, handles = _native.open_payload(file_key, header, container.payload)
+        metadata, handles = _native.open_payload(file_key, header, container.payload, reveals)
     except KeyringTampered:
         failure = _tampered("its payload")
     else:

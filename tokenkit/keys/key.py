@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tokenkit import _native
 from tokenkit.errors import (
+    AccessDenied,
     InvalidKey,
     KeyConflict,
     KeyNotLoaded,
@@ -111,6 +112,22 @@ class KeyVersion(Unexportable):
 
     # Frozen dataclasses with slots otherwise get one that gives all fields away.
     __getstate__ = Unexportable.__getstate__
+
+    def require_revealing(self) -> None:
+        """Raise :class:`~tokenkit.errors.AccessDenied` if it was opened for tokenizing only.
+
+        Examples
+        --------
+        >>> from tokenkit.keys import Keyring
+        >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        ...     ring["payments"].primary.require_revealing()
+        """
+        if self.handle is not None and not self.handle.reveals:
+            raise AccessDenied(
+                f'key "{self.name}" version {self.number} (id {self.id}) was opened for '
+                "tokenizing only",
+                hint='open the keyring with access="all" where tokens may be turned back',
+            )
 
     def authenticate(self, message: bytes) -> bytes:
         """Compute the MAC of metadata: HMAC-SHA-256 under this version's "metadata MAC" subkey.

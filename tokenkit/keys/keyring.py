@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tokenkit.errors import (
+    AccessDenied,
     KeyExists,
     KeyringChanged,
     KeyringError,
@@ -271,6 +272,11 @@ class Keyring(Unexportable):
             it out), or if the system refuses to write the file.
         """
         self._lease.check()
+        if self.access != "all":
+            raise AccessDenied(
+                "the keyring was opened for tokenizing only, and isn't saved from there",
+                hint="change it with tokenkit.edit_keyring(PATH)",
+            )
         if self._path is None:
             raise KeyringError(
                 "the keyring is in memory only and has no file to be saved to",

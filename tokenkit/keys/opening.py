@@ -246,7 +246,7 @@ def _opened(
     checked_access(access)
     pinned = resolve_pins(pins)
     content = storage.read(path)
-    opened = unseal(content, providers)
+    opened = unseal(content, providers, reveals=access == "all")
     try:
         generations.check(path, opened.keyring_id, opened.generation)
         if pinned is not None:

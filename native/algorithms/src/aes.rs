@@ -14,6 +14,7 @@ use zeroize::Zeroize;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use self::key_schedule::RoundKeys;
 use crate::kernel::Kernel;
+use crate::locked::Locked;
 
 /// One AES block.
 pub type Block = [u8; 16];
@@ -32,18 +33,18 @@ impl std::error::Error for InvalidKeyLength {}
 
 /// An expanded AES key, for encryption only.
 ///
-/// The round keys live on the heap, are borrowed by every computation and are overwritten when the
+/// The round keys live in locked memory, are borrowed by every computation and are overwritten when the
 /// key is dropped. Expansion looks up no table by key bytes.
 pub struct AesKey {
     cipher: Cipher,
     #[cfg(target_arch = "x86_64")]
-    round_keys: Box<RoundKeys>,
+    round_keys: Locked<RoundKeys>,
 }
 
 enum Cipher {
-    Aes128(Box<Aes128>),
-    Aes192(Box<Aes192>),
-    Aes256(Box<Aes256>),
+    Aes128(Locked<Aes128>),
+    Aes192(Locked<Aes192>),
+    Aes256(Locked<Aes256>),
 }
 
 impl AesKey {
@@ -59,13 +60,13 @@ impl AesKey {
 
     #[inline(never)]
     fn expand(key: &[u8]) -> Result<AesKey, InvalidKeyLength> {
-        fn boxed<C: KeyInit>(key: &[u8]) -> Result<Box<C>, InvalidKeyLength> {
-            C::new_from_slice(key).map(Box::new).map_err(|_| InvalidKeyLength)
+        fn locked<C: KeyInit>(key: &[u8]) -> Result<Locked<C>, InvalidKeyLength> {
+            C::new_from_slice(key).map(Locked::new).map_err(|_| InvalidKeyLength)
         }
         let cipher = match key.len() {
-            16 => Cipher::Aes128(boxed(key)?),
-            24 => Cipher::Aes192(boxed(key)?),
-            32 => Cipher::Aes256(boxed(key)?),
+            16 => Cipher::Aes128(locked(key)?),
+            24 => Cipher::Aes192(locked(key)?),
+            32 => Cipher::Aes256(locked(key)?),
             _ => return Err(InvalidKeyLength),
         };
         Ok(AesKey {

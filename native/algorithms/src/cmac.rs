@@ -9,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::aes::{AesKey, Block, InvalidKeyLength};
 use crate::kernel::Kernel;
+use crate::locked::Locked;
 
 /// How many messages are advanced together.
 const LANES: usize = 128;
@@ -20,14 +21,14 @@ pub(crate) const BLOCK_BYTES: usize = 16;
 pub struct Cmac {
     key: AesKey,
     /// K1 and K2. Boxed, so that moving the `Cmac` leaves no copy of them behind.
-    subkeys: Box<Zeroizing<[Block; 2]>>,
+    subkeys: Locked<Zeroizing<[Block; 2]>>,
 }
 
 impl Cmac {
     /// Takes an AES key of 16, 24 or 32 bytes.
     pub fn new(key: &[u8]) -> Result<Cmac, InvalidKeyLength> {
         let key = AesKey::new(key)?;
-        let mut subkeys = Box::new(Zeroizing::new([[0; BLOCK_BYTES]; 2]));
+        let mut subkeys = Locked::new(Zeroizing::new([[0; BLOCK_BYTES]; 2]));
         let [first, second] = &mut **subkeys;
         key.encrypt_block(first);
         *first = double(first);

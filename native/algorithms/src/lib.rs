@@ -12,4 +12,5 @@ pub mod csv_structure;
 pub mod derive;
 pub mod ff1;
 pub mod kernel;
+pub mod locked;
 pub mod siv;

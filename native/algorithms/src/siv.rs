@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::aes::{AesKey, Block, InvalidKeyLength};
 use crate::cmac::{self, BLOCK_BYTES, Cmac, Message, block_at, double, xor};
 use crate::kernel::Kernel;
+use crate::locked::Locked;
 use keystream::Keystream;
 
 /// The bytes that sealing adds to a value: the synthetic IV, V.
@@ -45,7 +46,7 @@ pub struct Siv {
     mac: Cmac,
     encryption: AesKey,
     /// The CMAC of the zero block, with which S2V starts.
-    start: Box<Zeroizing<Block>>,
+    start: Locked<Zeroizing<Block>>,
 }
 
 impl fmt::Debug for Siv {
@@ -61,7 +62,7 @@ impl Siv {
         let (mac_key, encryption_key) = key.split_at(key.len() / 2);
         let mac = Cmac::new(mac_key)?;
         let encryption = AesKey::new(encryption_key)?;
-        let start = Box::new(Zeroizing::new(mac.mac(Kernel::PORTABLE, &[0; BLOCK_BYTES])));
+        let start = Locked::new(Zeroizing::new(mac.mac(Kernel::PORTABLE, &[0; BLOCK_BYTES])));
         Ok(Siv { mac, encryption, start })
     }
 

@@ -16,6 +16,8 @@ pub enum Code {
     Scheme,
     /// The process lacks the key that the plan names.
     KeyNotLoaded,
+    /// The key was loaded for tokenizing only.
+    AccessDenied,
     /// Two different keys claim one id.
     KeyConflict,
     /// Values that don't fit the scheme.
@@ -38,6 +40,7 @@ impl Code {
             Code::Scheme => "TK103",
             Code::KeyNotLoaded => "TK201",
             Code::KeyConflict => "TK202",
+            Code::AccessDenied => "TK219",
             Code::InvalidValues => "TK301",
             Code::UnsupportedType => "TK302",
             Code::TweakMismatch => "TK303",

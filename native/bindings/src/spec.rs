@@ -6,7 +6,7 @@ use crate::column::{
 };
 use crate::failure::{Code, Failure};
 use crate::kernel;
-use crate::keys::{KeyReference, registry};
+use crate::keys::{KeyReference, registry, usage};
 use arrow_schema::{DataType, Field};
 use serde::Deserialize;
 use tokenkit_algorithms::derive::{Purpose, is_valid_domain};
@@ -235,7 +235,11 @@ impl Specification {
             version: self.key.version,
             id: self.key.id,
         };
+        if direction == Direction::Decrypt {
+            registry::require_revealing(&reference)?;
+        }
         Ok(Plan {
+            usage: Some(usage::of(reference.id, reference.check_value)),
             method,
             treatment: Treatment { literals, normalization, integers },
             key: registry::resolve(&reference, purpose, &self.domain)?,

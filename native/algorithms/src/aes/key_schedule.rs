@@ -1,5 +1,6 @@
 //! The AES key expansion (FIPS 197, section 5.2) in the layout of the vector kernel.
 
+use crate::locked::Locked;
 use zeroize::Zeroize;
 
 /// Round keys, each repeated four times over: one 512-bit register a round key.
@@ -14,8 +15,8 @@ pub(crate) struct RoundKeys {
 
 impl RoundKeys {
     /// Expands a key of 16, 24 or 32 bytes in constant time.
-    pub(crate) fn expand(key: &[u8]) -> Box<RoundKeys> {
-        let mut round_keys = Box::new(RoundKeys { rows: [[0; 64]; 15], rounds: key.len() / 4 + 6 });
+    pub(crate) fn expand(key: &[u8]) -> Locked<RoundKeys> {
+        let mut round_keys = Locked::new(RoundKeys { rows: [[0; 64]; 15], rounds: key.len() / 4 + 6 });
         let mut words = [[0u8; 4]; 60];
         let key_words = key.len() / 4;
         let word_count = 4 * (round_keys.rounds + 1);

@@ -28,6 +28,7 @@ pub use types::{Integers, check_type, outcome_type};
 
 use crate::failure::{Code, Failure};
 use crate::keys::Subkey;
+use crate::keys::usage::Usage;
 use arrow_array::{Array, ArrayRef, StructArray, cast::AsArray, downcast_dictionary_array, new_null_array};
 use arrow_schema::DataType;
 use invalid::Invalid;
@@ -83,6 +84,8 @@ pub struct Plan {
     pub treatment: Treatment,
     /// The subkey; FF1's for characters, AES-SIV's for sealed tokens.
     pub key: Arc<Subkey>,
+    /// Where uses of the key version are counted; a raw key has no such place.
+    pub usage: Option<Arc<Usage>>,
     /// Tokenize or detokenize.
     pub direction: Direction,
     /// What to do with values that don't fit.
@@ -143,6 +146,7 @@ impl Plan {
             turned.push(self.turn(chunk, tweaks.as_ref()).map_err(|failure| failure.with_column(name))?);
             start += chunk.len();
         }
+        self.count_use(chunks);
         let (tokens, invalid): (Vec<ArrayRef>, Vec<Invalid>) = turned.into_iter().unzip();
         match self.output {
             Output::Outcome => {
@@ -154,6 +158,13 @@ impl Plan {
                 }
                 Ok(tokens)
             }
+        }
+    }
+
+    /// Counts the values of a column as uses of the key version, whether they fit or not.
+    pub fn count_use(&self, chunks: &[ArrayRef]) {
+        if let Some(usage) = &self.usage {
+            usage.count(self.direction, chunks.iter().map(|chunk| chunk.len() - chunk.logical_null_count()).sum());
         }
     }
 

@@ -2,5 +2,6 @@
 
 pub mod payload;
 pub mod registry;
+pub mod usage;
 
 pub use registry::{KeyReference, Subkey};

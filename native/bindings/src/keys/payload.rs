@@ -72,11 +72,12 @@ pub fn seal(
     Ok([nonce.as_slice(), &sealed].concat())
 }
 
-/// Opens a payload and loads its key versions into the registry.
+/// Opens a payload and loads its key versions into the registry; unless it `reveals`, for tokenizing only.
 pub fn open(
     file_key: &[u8; FILE_KEY_BYTES],
     header: &[u8],
     sealed: &[u8],
+    reveals: bool,
 ) -> Result<(Vec<u8>, Vec<Handle>), OpenError> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Tampered)?;
     let plaintext = cipher(file_key)
@@ -94,7 +95,7 @@ pub fn open(
         let id = take_u32(&mut rest)?;
         let mut secret = Zeroizing::new([0; VERSION_BYTES]);
         secret.copy_from_slice(take(&mut rest, VERSION_BYTES)?);
-        handles.push(Handle::load(id, &mut secret).map_err(OpenError::Load)?);
+        handles.push(Handle::load_for(id, &mut secret, reveals).map_err(OpenError::Load)?);
     }
     if rest.is_empty() { Ok((metadata, handles)) } else { Err(OpenError::Tampered) }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::aes::{AesKey, scrub_stack};
 use tokenkit_algorithms::derive::{Purpose, check_value, expand, hmac_sha256, subkey};
+use tokenkit_algorithms::locked::Locked;
 use tokenkit_algorithms::siv::Siv;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -38,7 +39,7 @@ pub enum Subkey {
 
 /// A key version's bytes and what was derived from them.
 pub struct KeyMaterial {
-    secret: Box<Zeroizing<[u8; VERSION_BYTES]>>,
+    secret: Locked<Zeroizing<[u8; VERSION_BYTES]>>,
     subkeys: Mutex<HashMap<(u8, String), Arc<Subkey>>>,
 }
 
@@ -91,6 +92,8 @@ struct Entry {
     material: Arc<KeyMaterial>,
     check_value: [u8; 16],
     handles: usize,
+    /// How many of the handles let tokens be turned back.
+    revealing: usize,
 }
 
 static REGISTRY: LazyLock<Mutex<HashMap<u32, Entry>>> = LazyLock::new(Mutex::default);
@@ -104,25 +107,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Handle {
     id: u32,
     check_value: [u8; 16],
+    reveals: bool,
 }
 
 impl Handle {
     /// Loads a version; the bytes given are overwritten. Another key under the same id is refused.
     pub fn load(id: u32, secret: &mut [u8; VERSION_BYTES]) -> Result<Handle, Failure> {
-        let loaded = Self::load_copy(id, secret);
+        Self::load_for(id, secret, true)
+    }
+
+    /// As [`Handle::load`]; unless the handle `reveals`, it lets no tokens be turned back.
+    pub fn load_for(id: u32, secret: &mut [u8; VERSION_BYTES], reveals: bool) -> Result<Handle, Failure> {
+        let loaded = Self::load_copy(id, secret, reveals);
         secret.zeroize();
         scrub_stack();
         loaded
     }
 
-    fn load_copy(id: u32, secret: &[u8; VERSION_BYTES]) -> Result<Handle, Failure> {
+    fn load_copy(id: u32, secret: &[u8; VERSION_BYTES], reveals: bool) -> Result<Handle, Failure> {
         if id == 0 {
             return Err(Failure::new(Code::KeyConflict, "a key version's id is a nonzero 32-bit number"));
         }
         let check_value = check_value(secret);
         let mut registry = lock(&REGISTRY);
         match registry.get_mut(&id) {
-            Some(entry) if entry.check_value == check_value => entry.handles += 1,
+            Some(entry) if entry.check_value == check_value => {
+                entry.handles += 1;
+                entry.revealing += usize::from(reveals);
+            }
             Some(_) => {
                 return Err(Failure::new(
                     Code::KeyConflict,
@@ -131,13 +143,14 @@ impl Handle {
                 .with_hint("close the other keyring first, or rotate one of the two keys"));
             }
             None => {
-                let mut boxed = Box::new(Zeroizing::new([0; VERSION_BYTES]));
+                let mut boxed = Locked::new(Zeroizing::new([0; VERSION_BYTES]));
                 boxed.copy_from_slice(secret);
                 let material = KeyMaterial { secret: boxed, subkeys: Mutex::default() };
-                registry.insert(id, Entry { material: Arc::new(material), check_value, handles: 1 });
+                let (material, revealing) = (Arc::new(material), usize::from(reveals));
+                registry.insert(id, Entry { material, check_value, handles: 1, revealing });
             }
         }
-        Ok(Handle { id, check_value })
+        Ok(Handle { id, check_value, reveals })
     }
 
     /// Makes a new version from the operating system's random numbers.
@@ -158,6 +171,11 @@ impl Handle {
         self.check_value
     }
 
+    /// Whether this handle lets tokens be turned back.
+    pub fn reveals(&self) -> bool {
+        self.reveals
+    }
+
     /// The version's material.
     pub fn material(&self) -> Result<Arc<KeyMaterial>, Failure> {
         find(self.id, &self.check_value)
@@ -170,6 +188,7 @@ impl Drop for Handle {
         let mut registry = lock(&REGISTRY);
         if let Some(entry) = registry.get_mut(&self.id) {
             entry.handles -= 1;
+            entry.revealing -= usize::from(self.reveals);
             if entry.handles == 0 {
                 registry.remove(&self.id);
             }
@@ -201,6 +220,24 @@ pub fn material(reference: &KeyReference) -> Result<Arc<KeyMaterial>, Failure> {
              or tokenkit.use_keyring(PATH), or TOKENKIT_KEYRING and TOKENKIT_KEK in the environment",
         )
     })
+}
+
+/// Refuses to turn tokens back with a version that every keyring of this process opened for tokenizing only.
+pub fn require_revealing(reference: &KeyReference) -> Result<(), Failure> {
+    material(reference)?;
+    match lock(&REGISTRY).get(&reference.id) {
+        Some(entry) if entry.revealing == 0 => Err(Failure::new(
+            Code::AccessDenied,
+            format!(
+                "key {} version {} (id {}) was opened for tokenizing only",
+                serde_json::Value::from(reference.name.as_str()),
+                reference.version,
+                reference.id
+            ),
+        )
+        .with_hint("open the keyring with access=\"all\" where tokens may be turned back")),
+        _ => Ok(()),
+    }
 }
 
 /// The subkey that a plan needs.

@@ -32,7 +32,7 @@ unsafe fn run(
         // SAFETY: Polars' promise, see below.
         let specification = Specification::parse(unsafe { arguments_text(arguments, arguments_length) }?)?;
         let name = columns.first().ok_or_else(no_inputs)?.field.name().clone();
-        let array = specification.plan()?.run(direction, &columns)?;
+        let array = specification.plan(direction)?.run(direction, &columns)?;
         let field = Field::new(name, array.data_type().clone(), true);
         // SAFETY: `output` has room for one export, which was not initialised before.
         unsafe { output.write(series::give(&field, vec![array])?) };

@@ -115,6 +115,7 @@ impl Ff1 {
             method: Method::Characters(characters),
             treatment: Treatment::default(),
             key: Arc::clone(&self.key),
+            usage: None,
             direction,
             on_invalid: OnInvalid::Error,
             output: Output::Token,

@@ -4,9 +4,11 @@
 use super::exceptions::{raise, raise_class};
 use crate::keys::payload::{self, FILE_KEY_BYTES, OpenError};
 use crate::keys::registry::{Handle, KeyMaterial, VERSION_BYTES};
+use crate::keys::usage;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokenkit_algorithms::locked::is_locked;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Keeps a key version loaded. Shows an id and a key-check value, never bytes; can't be made, copied or pickled.
@@ -14,12 +16,18 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct KeyHandle {
     id: u32,
     check_value: [u8; 16],
+    reveals: bool,
     handle: Mutex<Option<Handle>>,
 }
 
 impl KeyHandle {
     fn new(handle: Handle) -> Self {
-        KeyHandle { id: handle.id(), check_value: handle.check_value(), handle: Mutex::new(Some(handle)) }
+        KeyHandle {
+            id: handle.id(),
+            check_value: handle.check_value(),
+            reveals: handle.reveals(),
+            handle: Mutex::new(Some(handle)),
+        }
     }
 
     fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
@@ -52,6 +60,12 @@ impl KeyHandle {
     #[getter]
     fn check_value<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.check_value)
+    }
+
+    /// Whether the key was loaded for turning tokens back, too.
+    #[getter]
+    fn reveals(&self) -> bool {
+        self.reveals
     }
 
     /// Lets go of the key; when nothing else holds it, its bytes are overwritten.
@@ -120,14 +134,16 @@ pub fn seal_payload<'py>(
 
 /// Opens what `seal_payload` made: the metadata and the loaded key versions.
 #[pyfunction]
+#[pyo3(signature = (file_key, header, sealed, reveals = true))]
 pub fn open_payload<'py>(
     py: Python<'py>,
     file_key: &Bound<'py, PyByteArray>,
     header: &[u8],
     sealed: &[u8],
+    reveals: bool,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyList>)> {
     let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
-    match payload::open(&file_key, header, sealed) {
+    match payload::open(&file_key, header, sealed, reveals) {
         Ok((metadata, handles)) => {
             let handles = PyList::new(
                 py,
@@ -160,4 +176,19 @@ pub fn header_mac<'py>(
 #[pyfunction]
 pub fn metadata_mac<'py>(py: Python<'py>, key: &KeyHandle, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &key.material(py)?.metadata_mac(message)))
+}
+
+/// What was counted for each key version in this process: id, check value, tokenized, detokenized, last use.
+#[pyfunction]
+pub fn key_usage(py: Python<'_>) -> Vec<(u32, Bound<'_, PyBytes>, u64, u64, u64)> {
+    let counted = usage::counted().into_iter();
+    counted
+        .map(|one| (one.id, PyBytes::new(py, &one.check_value), one.tokenized, one.detokenized, one.last_used))
+        .collect()
+}
+
+/// Whether all memory for keys could be locked.
+#[pyfunction]
+pub fn keys_are_locked() -> bool {
+    is_locked()
 }

@@ -21,7 +21,10 @@ mod _native {
     #[pymodule_export]
     use super::json_lines::JsonLines;
     #[pymodule_export]
-    use super::keyring::{KeyHandle, generate_key, header_mac, import_key, metadata_mac, open_payload, seal_payload};
+    use super::keyring::{
+        KeyHandle, generate_key, header_mac, import_key, key_usage, keys_are_locked, metadata_mac, open_payload,
+        seal_payload,
+    };
     #[pymodule_export]
     use super::structure::CsvStructure;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! The specification of a call on rejected rows, as Python writes it: it names keys, never holds one.
 
-use super::{RUN_BYTES, output_type};
+use super::{Direction, RUN_BYTES, output_type};
 use crate::failure::{Code, Failure};
 use crate::keys::{KeyReference, registry};
 use aes_gcm::{Aes256Gcm, KeyInit};
@@ -68,18 +68,18 @@ impl Specification {
     }
 
     /// Finds the keys.
-    pub fn plan(self) -> Result<Plan, Failure> {
+    pub fn plan(self, direction: Direction) -> Result<Plan, Failure> {
         let run = sixteen_bytes(&self.run)?;
-        let cells = self.cells.into_iter().map(|cell| cell.plan(&run)).collect::<Result<_, _>>()?;
+        let cells = self.cells.into_iter().map(|cell| cell.plan(&run, direction)).collect::<Result<_, _>>()?;
         Ok(Plan { run, cells })
     }
 }
 
 impl Cell {
-    fn plan(self, run: &[u8; RUN_BYTES]) -> Result<CellPlan, Failure> {
+    fn plan(self, run: &[u8; RUN_BYTES], direction: Direction) -> Result<CellPlan, Failure> {
         let key = match (self.key, self.domain) {
             (None, _) => None,
-            (Some(key), Some(domain)) if is_valid_domain(&domain) => Some(key.for_run(&domain, run)?),
+            (Some(key), Some(domain)) if is_valid_domain(&domain) => Some(key.for_run(&domain, run, direction)?),
             _ => return Err(unreadable()),
         };
         Ok(CellPlan { column: self.column, key })
@@ -87,13 +87,16 @@ impl Cell {
 }
 
 impl Key {
-    fn for_run(self, domain: &str, run: &[u8; RUN_BYTES]) -> Result<Aes256Gcm, Failure> {
+    fn for_run(self, domain: &str, run: &[u8; RUN_BYTES], direction: Direction) -> Result<Aes256Gcm, Failure> {
         let reference = KeyReference {
             check_value: sixteen_bytes(&self.check_value)?,
             name: self.name,
             version: self.version,
             id: self.id,
         };
+        if direction == Direction::Open {
+            registry::require_revealing(&reference)?;
+        }
         let key = registry::material(&reference)?.rejects_key(domain, run);
         let cipher = Aes256Gcm::new_from_slice(key.as_ref())
             .map_err(|_| Failure::new(Code::NativeDefect, "a run's key has the wrong length"));
