@@ -88,8 +88,8 @@ class Shape:
         if source.suffix:
             write(source, rows, start)
             return
-        for number, name in enumerate(["a.parquet", "b.parquet", "deep/c.parquet"]):
-            write(source / name, rows // 3, start + number * rows)
+        for number, name in enumerate(["a.parquet", "deep/b.parquet"]):
+            write(source / name, rows // 2, start + number * rows)
 
     def unit(self, name: str) -> str:
         """Say with which other files a file appears and goes."""
