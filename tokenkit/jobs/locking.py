@@ -9,10 +9,12 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 _ENDING = r"\.[0-9a-f]{16}\.tmp"
+_ATTEMPTS, _PAUSE = 20, 0.01
 
 
 def temporary_name(target: Path) -> Path:
@@ -81,10 +83,15 @@ def _remove_unlocked(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file or folder, as far as the system lets it go."""
     with contextlib.suppress(OSError):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not path.is_dir():
             path.unlink(missing_ok=True)
+            return
+        for _ in range(_ATTEMPTS):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                return
+            # A query that has failed may still write its last files.
+            time.sleep(_PAUSE)
 
 
 def _lock(descriptor: int, *, wait: bool = True) -> bool:

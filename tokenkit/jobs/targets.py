@@ -316,8 +316,12 @@ class _PartitionOutlet:
     def _place(self, given: "pl.io.partition.FileProviderArgs") -> str:
         row = given.partition_keys.row(0, named=True)
         folders = [partition_folder(name, row[name]) for name in self.columns]
-        place = self.folder.joinpath(*folders)
-        place.mkdir(parents=True, exist_ok=True)
+        place = self.folder
+        for folder in folders:
+            place /= folder
+            # Not its parents: where a job has failed, Polars may still be writing, and the folder
+            # that was removed must not come back.
+            place.mkdir(exist_ok=True)
         return str(place / self.name)
 
 
