@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tokenkit.errors import InputNotFound, JobError, KeyringError, MetadataError
+import polars as pl
+
+from tokenkit.errors import (
+    InputNotFound,
+    JobError,
+    KeyringError,
+    MetadataError,
+    OutputExists,
+    translated,
+)
 from tokenkit.jobs.aside import already_there
 from tokenkit.jobs.calls import Calls
 from tokenkit.jobs.connectors import format_of
@@ -13,8 +22,9 @@ from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import MODES, Job
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
+from tokenkit.jobs.rejects.writing import is_of_run, rejects_path
 from tokenkit.jobs.report import Report, refusal
-from tokenkit.jobs.targets import is_folder, renamed
+from tokenkit.jobs.targets import is_folder, renamed, sink_of
 from tokenkit.keys import Keyring
 from tokenkit.policy import Metadata
 
@@ -82,15 +92,36 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
     if job.mode == "append":
         _check_versions(target, inputs[0])
         suffix = job.output_format or inputs[0].suffix
-        return _holds(target / f"part-{run}{suffix}", run, keyring)
+        outputs = [target / f"part-{run}{suffix}"]
+        return _holds(outputs[0], run, keyring) and not _lacks_rejects(job, inputs, outputs, run)
     if not target.exists():
         return False
     outputs = [target]
     if is_folder(job):
         outputs = [target / renamed(turned_path(item), job.output_format) for item in inputs]
-    if all(_holds(path, run, keyring) for path in outputs):
-        return True
-    raise already_there(target)
+    if not all(_holds(path, run, keyring) for path in outputs):
+        raise already_there(target)
+    if _lacks_rejects(job, inputs, outputs, run):
+        raise OutputExists(
+            "the output is there, and its rejected rows are not",
+            file=str(target),
+            hint="put the file of rejected rows back beside it, or add --force to do the job again",
+        )
+    return True
+
+
+def _lacks_rejects(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> bool:
+    """Whether rows of the input are neither in the output nor in a file of rejected rows."""
+    if not any(item.cells for item in inputs) or is_of_run(rejects_path(job, run), run):
+        return False
+    with translated():
+        read = sum(_rows(item, job.limit) for item in inputs)
+        return read != sum(sink_of(path, job.text)[1].count(path) for path in outputs)
+
+
+def _rows(item: Input, limit: int | None) -> int:
+    item.check()
+    return int(item.part(limit).rows.select(pl.len()).collect(engine="streaming").item())
 
 
 def _check_versions(folder: Path, item: Input) -> None:

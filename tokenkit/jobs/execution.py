@@ -24,6 +24,7 @@ from tokenkit.jobs.job import Job
 from tokenkit.jobs.locking import sweep, sweep_folder
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
+from tokenkit.jobs.places import check_places
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, RowCounter, Silent
 from tokenkit.jobs.rejects.description import RejectsDescription
@@ -101,6 +102,7 @@ def _run(job: Job, observer: Progress) -> Report:
     inputs = prepare(job, keyring)
     before = fingerprints(inputs)
     identity = run_id(job, inputs, before)
+    check_places(job, inputs, identity)
     bare = Report(
         operation=job.operation,
         run=identity,
@@ -117,7 +119,7 @@ def _run(job: Job, observer: Progress) -> Report:
         bytes_written=0,
     )
     if not job.dry_run:
-        _sweep(job)
+        _sweep(job, identity)
     if is_done(job, inputs, identity, keyring):
         return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
     with contextlib.ExitStack() as stack:
@@ -146,9 +148,9 @@ def _run(job: Job, observer: Progress) -> Report:
     )
 
 
-def _sweep(job: Job) -> None:
+def _sweep(job: Job, run: str) -> None:
     """Remove what this job has left aside if it was killed, even if it had all but ended."""
-    for path in (job.output, sidecar_of(job.output), rejects_path(job)):
+    for path in (job.output, sidecar_of(job.output), rejects_path(job, run)):
         sweep(path)
     if job.mode == "append":
         # Each of its runs has another name.

@@ -122,6 +122,13 @@ def _input(path: Path, root: Path) -> InputFile:
     for part in relative.parts[:-1]:
         name, equals, value = part.partition("=")
         if equals and name:
+            if unquote(name) in partition:
+                raise InputError(
+                    "a column stands twice in the path",
+                    file=masked(relative),
+                    column=unquote(name),
+                    hint="rename one of the folders",
+                )
             partition[unquote(name)] = None if value == NULL_PARTITION else unquote(value)
     return InputFile(path, relative, MappingProxyType(partition))
 

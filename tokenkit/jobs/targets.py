@@ -142,7 +142,7 @@ class FileTarget:
 
 class _FileOutlet:
     def __init__(self, path: Path, text: TextOptions) -> None:
-        self.format, self.sink = _sink(path, text)
+        self.format, self.sink = sink_of(path, text)
         self.metadata: str | None = None
         self._shown = path
         self.aside = AsideFile(path)
@@ -205,7 +205,7 @@ class _StagedOutlet:
     """A file in a folder that isn't published yet: its names may be the final ones."""
 
     def __init__(self, path: Path, text: TextOptions, shown: Path) -> None:
-        self.format, self.sink = _sink(path, text)
+        self.format, self.sink = sink_of(path, text)
         self._path = path
         self._shown = shown
         self._writer: BinaryIO | None = None
@@ -277,7 +277,7 @@ class _PartitionOutlet:
     columns: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        self.format, self.sink = _sink(Path(self.name), self.text)
+        self.format, self.sink = sink_of(Path(self.name), self.text)
         self._metadata: str | None = None
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
@@ -303,7 +303,10 @@ class _PartitionOutlet:
         return self.sink.write(frame, target, metadata)
 
     def close(self, *, complete: bool) -> None:
-        if complete and self._metadata is not None and self.sink.metadata_beside:
+        if not complete:
+            return
+        self.sink.finish(None)
+        if self._metadata is not None and self.sink.metadata_beside:
             for path in self._files():
                 sidecar_of(path).write_bytes(_line(self._metadata))
 
@@ -381,7 +384,8 @@ def partition_folder(column: str, value: object) -> str:
     return f"{quote(column, safe='')}={shown}"
 
 
-def _sink(path: Path, text: TextOptions) -> tuple[Format, Sink]:
+def sink_of(path: Path, text: TextOptions) -> tuple[Format, Sink]:
+    """Give the format of an output, and what writes it."""
     found = format_of(path)
     # A file of another format has no use for the options of the input.
     options = TextOptions(delimiter=text.delimiter, quote=text.quote)

@@ -86,8 +86,11 @@ class Sink(Protocol):
         The file is the caller's to close. Its descriptor can be read as well as written.
         """
 
-    def finish(self, file: BinaryIO) -> None:
-        """Write what the file ends with, once the lazy frame has run without an error."""
+    def finish(self, file: BinaryIO | None) -> None:
+        """Write what the file ends with, once the lazy frame has run without an error.
+
+        There is no one file where partitions were written.
+        """
 
     def count(self, path: Path) -> int:
         """Count the rows of a complete file, by reading it again."""

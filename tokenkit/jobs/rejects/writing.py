@@ -36,7 +36,7 @@ class RejectsFile:
     """
 
     def __init__(self, job: Job, run: str) -> None:
-        self.path = rejects_path(job)
+        self.path = rejects_path(job, run)
         self._replace = job.force
         self._fresh = False
         self._run = run
@@ -114,26 +114,35 @@ class RejectsFile:
 
     def _may_replace(self) -> bool:
         """Whether a file that is there may go: this same run, killed, has left it."""
-        if self._replace:
-            return True
-        try:
-            found = pl.read_parquet_metadata(self.path).get(REJECTS_KEY)
-            return RejectsDescription.parse(found).run == self._run
-        except Exception:  # noqa: BLE001 - whatever it is, it isn't this run's
-            return False
+        return self._replace or is_of_run(self.path, self._run)
 
 
-def rejects_path(job: Job) -> Path:
+def is_of_run(path: Path, run: str) -> bool:
+    """Whether a file holds the rejected rows of a run."""
+    try:
+        found = pl.read_parquet_metadata(path).get(REJECTS_KEY)
+        return RejectsDescription.parse(found).run == run
+    except Exception:  # noqa: BLE001 - whatever it is, it isn't this run's
+        return False
+
+
+def rejects_path(job: Job, run: str) -> Path:
     """Give the place of a job's rejected rows.
+
+    A folder that other runs add to keeps the rejected rows of each of them.
 
     Examples
     --------
-    >>> rejects_path(Job(operation="tokenize", source=Path("a"), target=Path("out/b.csv")))
+    >>> rejects_path(Job(operation="tokenize", source=Path("a"), target=Path("out/b.csv")), "5f")
     PosixPath('out/b.csv.rejects.parquet')
+    >>> more = Job(operation="tokenize", source=Path("a"), target=Path("out"), mode="append")
+    >>> rejects_path(more, "5f")
+    PosixPath('out.part-5f.rejects.parquet')
     """
     if job.rejects is not None:
         return job.rejects
-    return job.output.with_name(job.output.name + REJECTS_SUFFIX)
+    part = "" if job.mode == "replace" else f".part-{run}"
+    return job.output.with_name(f"{job.output.name}{part}{REJECTS_SUFFIX}")
 
 
 def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) -> pl.LazyFrame:

@@ -173,7 +173,7 @@ class CsvSink:
             lazy=True,
         )
 
-    def finish(self, file: BinaryIO) -> None:  # noqa: ARG002 - the compressor has it
+    def finish(self, file: BinaryIO | None) -> None:  # noqa: ARG002 - the compressor has it
         """Write the end of compressed data."""
         if self._compressor is not None:
             self._compressor.finish()

@@ -111,9 +111,9 @@ class IpcSink:
             file, compression="zstd", compat_level=pl.CompatLevel.oldest(), lazy=True
         )
 
-    def finish(self, file: BinaryIO) -> None:
+    def finish(self, file: BinaryIO | None) -> None:
         """Put the metadata into the footer."""
-        if self._metadata is not None:
+        if self._metadata is not None and file is not None:
             file.flush()
             add_metadata(file, METADATA_KEY, self._metadata)
 

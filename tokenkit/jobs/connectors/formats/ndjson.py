@@ -161,7 +161,7 @@ class NdjsonSink:
             file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
         return frame.sink_ndjson(file, lazy=True)
 
-    def finish(self, file: BinaryIO) -> None:  # noqa: ARG002 - the compressor has it
+    def finish(self, file: BinaryIO | None) -> None:  # noqa: ARG002 - the compressor has it
         """Write the end of compressed data.
 
         Raises

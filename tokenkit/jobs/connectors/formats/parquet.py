@@ -99,7 +99,7 @@ class ParquetSink:
         entries = {} if metadata is None else {METADATA_KEY: metadata}
         return frame.sink_parquet(file, metadata=entries, lazy=True)
 
-    def finish(self, file: BinaryIO) -> None:
+    def finish(self, file: BinaryIO | None) -> None:
         """Nothing is left to write."""
 
     def count(self, path: Path) -> int:

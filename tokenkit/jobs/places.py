@@ -1,0 +1,63 @@
+"""Where a job may write: never over what it reads, nor two outputs in one place."""
+
+from collections.abc import Sequence
+
+from tokenkit.errors import JobError
+from tokenkit.jobs.aside import masked
+from tokenkit.jobs.connectors import sidecar_of
+from tokenkit.jobs.job import Job
+from tokenkit.jobs.partitions import turned_path
+from tokenkit.jobs.preparation import Input
+from tokenkit.jobs.rejects.writing import rejects_path
+from tokenkit.jobs.targets import is_folder, renamed
+
+
+def check_places(job: Job, inputs: Sequence[Input], run: str) -> None:
+    """Refuse outputs that would take the place of an input, or of each other.
+
+    Whatever ``force`` says: it is about an older output.
+
+    Raises
+    ------
+    JobError
+        If one would.
+    """
+    if job.target is None or job.dry_run:
+        return
+    target = job.target.resolve()
+    folder = is_folder(job)
+    outputs = {target, sidecar_of(target)}
+    if any(item.cells for item in inputs):
+        rejects = rejects_path(job, run).resolve()
+        if rejects in outputs or (folder and target in rejects.parents):
+            raise JobError(
+                "rejected rows would go into the place of the output",
+                file=str(job.rejects),
+                hint="give them a place of their own, beside the output",
+            )
+        outputs.add(rejects)
+    for item in inputs:
+        place = item.file.path.resolve()
+        if place in outputs or (folder and target in place.parents):
+            raise JobError(
+                "the output would take the place of a file that is read",
+                file=item.file.shown,
+                hint="write to another place; the input is never changed",
+            )
+    if job.mode == "replace" and folder:
+        _check_names(job, inputs)
+
+
+def _check_names(job: Job, inputs: Sequence[Input]) -> None:
+    seen: dict[str, Input] = {}
+    for item in inputs:
+        output = renamed(turned_path(item), job.output_format)
+        if str(output) in seen:
+            raise JobError(
+                f"its output would have the name of that of {seen[str(output)].file.shown}: "
+                f"{masked(output)}",
+                file=item.file.shown,
+                hint="rename one of the files, keep the columns of the path apart, or write to one "
+                "file",
+            )
+        seen[str(output)] = item
