@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tokenkit.errors import JobError, translated
 from tokenkit.jobs.aside import refusing
-from tokenkit.jobs.connectors import TextOptions, format_of, sidecar_of
+from tokenkit.jobs.connectors import TextOptions, format_of, suffix_of
 from tokenkit.jobs.connectors.sidecar import read_sidecar
 
 
@@ -19,9 +19,10 @@ def document_of(path: Path) -> bytes | str | None:
     if not path.is_file():
         return None
     with translated(), refusing(path):
-        if sidecar_of(path).is_file():
-            return read_sidecar(path)
         try:
-            return format_of(path).source(path, TextOptions()).metadata
+            found = format_of(path)
+            if found.sink(suffix_of(path) or "", TextOptions()).metadata_beside:
+                return read_sidecar(path)
+            return found.source(path, TextOptions()).metadata
         except JobError:
             return None

@@ -28,7 +28,7 @@ from tokenkit.jobs.places import check_places
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, RowCounter, Silent
 from tokenkit.jobs.rejects.description import RejectsDescription
-from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path
+from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path, remove_stale
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import fingerprints, run_id
 from tokenkit.jobs.tallies import Counts, joined
@@ -222,7 +222,9 @@ class _Passes:
             if rejects is not None and not self._target.is_published():
                 rejects.withdraw()
             raise
-        if rejects is not None and not rejected:
+        if rejects is None:
+            remove_stale(self._job, self._identity)
+        elif not rejected:
             rejects.clear()
         return written
 

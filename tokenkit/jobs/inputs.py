@@ -97,6 +97,14 @@ def find_inputs(source: Path) -> list[InputFile]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for place, folders, names in walk(folder):
+        linked = next((name for name in folders if Path(place, name).is_symlink()), None)
+        if linked is not None:
+            # Following could go in circles, and passing over would lose rows.
+            raise InputError(
+                "a folder in it is a symbolic link, which isn't followed",
+                file=masked(Path(place, linked)),
+                hint="name the folder that it points to, or take the link away",
+            )
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         yield from (Path(place, name) for name in sorted(names) if _is_data(Path(place, name)))
 

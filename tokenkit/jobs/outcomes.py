@@ -8,6 +8,7 @@ import polars as pl
 from tokenkit.engines.column import ColumnCall
 from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.jobs.calls import Calls
+from tokenkit.jobs.declared_types import read_as
 
 PASSED, REJECTED, ROW, FILE = "passed", "rejected", "row", "file"
 """Columns of the shared frame beside those that stand for the input's."""
@@ -157,13 +158,13 @@ class Part:
 
     def _read(self, name: str) -> pl.Expr:
         values = self._values(name, indexed=False)
-        return values.cast(self.types[name]) if name in self.types else values
+        return read_as(values, self.types[name], strict=True) if name in self.types else values
 
     def _outcome(self, name: str, call: ColumnCall | None, *, indexed: bool) -> pl.Expr:
         values = self._values(name, indexed=indexed)
         if name not in self.types:
             return values if call is None else self._turned(values, call, indexed=indexed)
-        read = values.cast(self.types[name], strict=False)
+        read = read_as(values, self.types[name])
         unreadable = values.is_not_null() & read.is_null()
         reason = pl.when(unreadable).then(pl.lit(_TYPE, pl.String))
         if call is None:

@@ -165,6 +165,14 @@ def _open(job: Job, file: InputFile, keyring: Keyring) -> Input:
         )
     if not calls.by_column:
         raise PolicyError("every column is dropped", hint="keep or tokenize at least one")
+    for name in file.partition:
+        call = calls.by_column.get(name)
+        if call is not None and call.rule.tweak is not None:
+            raise PolicyError(
+                "a column in a path has no tweak: it stands for many rows",
+                column=name,
+                hint="leave the tweak out, or take the column out of the path",
+            )
     return Input(file, source, calls, schema, cells_of(schema, calls, job.policy, keyring))
 
 

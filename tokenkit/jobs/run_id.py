@@ -43,6 +43,7 @@ def run_id(job: Job, inputs: Sequence[Input], prints: Sequence[list[object]]) ->
         "partition_by": list(job.partition_by),
         "format": job.output_format or "",
         "text": _plain({field.name: getattr(job.text, field.name) for field in fields(job.text)}),
+        "replay": job.replay,
         "limit": -1 if job.limit is None else job.limit,
         "inputs": [
             {"file": found, "keys": _keys(item.calls)}

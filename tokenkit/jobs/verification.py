@@ -123,6 +123,10 @@ def _pairs(kept: list[Input], turned: list[Input]) -> list[tuple[list[Input], li
         return [(kept, turned)]
     ours = {_stem(item.file.relative): item for item in kept}
     theirs = {_stem(turned_path(item)): item for item in turned}
+    if len(ours) < len(kept) or len(theirs) < len(turned):
+        # Two of them differ in their suffix alone, which a job may have changed.
+        ours = {str(item.file.relative): item for item in kept}
+        theirs = {str(turned_path(item)): item for item in turned}
     if ours.keys() != theirs.keys():
         raise JobError(
             f"{len(ours.keys() - theirs.keys())} files of the first folder have no counterpart in "

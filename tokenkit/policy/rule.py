@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-from tokenkit.errors import KeyVersionUnknown, SchemeError
+from tokenkit.errors import DomainTooSmall, KeyVersionUnknown, SchemeError
 from tokenkit.keys.key import checked_name
 from tokenkit.policy.values import (
     Normalization,
@@ -13,6 +13,7 @@ from tokenkit.policy.values import (
     read_normalize,
 )
 from tokenkit.schemes import Method, Parameters, Scheme, Sealed, find_scheme
+from tokenkit.schemes.method import SMALL_DOMAIN
 
 OnInvalid: TypeAlias = Literal["error", "null", "reject", "seal"]
 """What becomes of values that don't fit: the call fails, they become null, their rows go to the
@@ -118,6 +119,8 @@ class ColumnRule:
                 hint="columns that share key and domain join; the default is the scheme's name",
             )
         _check_on_invalid(on_invalid, method)
+        stay = read_literals(literals, method)
+        _check_room(stay, method)
         return cls(
             scheme=found,
             parameters=read,
@@ -125,7 +128,7 @@ class ColumnRule:
             key=checked_name(key),
             domain=chosen,
             on_invalid=on_invalid,
-            literals=read_literals(literals, method),
+            literals=stay,
             normalize=read_normalize(normalize),
             tweak=_tweak(tweak, method),
             output=_output(output, read),
@@ -159,6 +162,17 @@ def checked_version(version: object) -> Version:
             "a key version is a number such as 1, or primary", hint='version=1 or version="primary"'
         )
     return version
+
+
+def _check_room(literals: tuple[str, ...], method: Method) -> None:
+    """Refuse literals that leave too few tokens: the last value left would be its own."""
+    left = (method.domain_size or SMALL_DOMAIN) - len(literals_in_domain(literals, method))
+    if left < SMALL_DOMAIN and literals:
+        raise DomainTooSmall(
+            f"the literals leave {max(left, 0):,} possible tokens; at least {SMALL_DOMAIN} are "
+            "needed",
+            hint="leave literals out, or accept longer values only",
+        )
 
 
 def _check_on_invalid(on_invalid: object, method: Method) -> None:

@@ -229,3 +229,30 @@ def test_names_of_files_are_sorted(write, tmp_path):
     for name in ("b.csv", "a/z.csv", "a.csv"):
         write(f"in/{name}", "x\n1\n")
     assert [file.shown for file in find_inputs(tmp_path / "in")] == ["a.csv", "b.csv", "a/z.csv"]
+
+
+def test_linked_folders_are_refused(job, write, tmp_path):
+    """Following them could go in circles; passing over them would lose rows."""
+    write("in/a.parquet", frame(0))
+    write("else/b.parquet", frame(5))
+    (tmp_path / "in" / "sub").symlink_to(tmp_path / "else")
+    with pytest.raises(InputError, match="symbolic link"):
+        job("tokenize", "in", "out", DIGITS)
+
+
+def test_appending_what_does_not_join_is_refused(job, write):
+    """Another domain or another shape makes other tokens."""
+    write("a.parquet", frame(0))
+    job("tokenize", "a.parquet", "out", DIGITS, mode="append")
+    write("a.parquet", frame(5))
+    for change in ({"domain": "other"}, {"keep": {"last": 1}}):
+        with pytest.raises(JobError, match="other key versions"):
+            job("tokenize", "a.parquet", "out", {"id": {**DIGITS["id"], **change}}, mode="append")
+
+
+def test_a_column_in_a_path_has_no_tweak(job, write):
+    """It stands for many rows, each with its own."""
+    write("in/ssn=078-05-1120/a.parquet", frame(0))
+    columns = {**DIGITS, "ssn": {"scheme": "us-ssn", "key": "people", "tweak": "n"}}
+    with pytest.raises(PolicyError, match="no tweak"):
+        job("tokenize", "in", "out", {**columns, "n": {"action": "keep"}})

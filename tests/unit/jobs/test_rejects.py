@@ -233,3 +233,12 @@ def test_apply_takes_arrow_tables(ring):
     )
     assert outcome.frame.schema == table.schema
     assert outcome.frame.num_rows == 1
+
+
+def test_rejected_rows_of_a_replaced_output_go_with_it(job, write, tmp_path):
+    """Replaying them would double rows."""
+    write("a.csv", "ssn\nbad\n")
+    job("tokenize", "a.csv", "b.csv", {"ssn": REJECTING["ssn"]})
+    columns = {"ssn": {**REJECTING["ssn"], "on_invalid": "null"}}
+    job("tokenize", "a.csv", "b.csv", columns, force=True)
+    assert not (tmp_path / "b.csv.rejects.parquet").exists()

@@ -136,6 +136,32 @@ def test_declared_types(job, write, tmp_path):
     assert "CANARY" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("date", "2020-02-29", "2021-02-29"),
+        ("time", "23:59:59.500", "24:00:00"),
+        ("datetime", "2020-01-01T10:00:00", "2020-01-01"),
+        ("boolean", "true", "1"),
+        ("decimal(10,2)", "-1.50", "1.239"),
+        ("int8", "-128", "128"),
+        ("float64", "1e300", "one"),
+    ],
+)
+def test_each_declared_type(job, write, tmp_path, kind, good, bad):
+    """What is of the type comes through as it; what isn't is of reason type, and never null."""
+    text = TextOptions(types={"n": kind})
+    write("a.csv", f"ssn,n\n078-05-1120,{good}\n,\n")
+    job("tokenize", "a.csv", "b.parquet", SSN, text=text)
+    found = pl.read_parquet(tmp_path / "b.parquet")["n"]
+    assert found.dtype != pl.String
+    assert found.null_count() == 1
+    write("a.csv", f"ssn,n\n078-05-1120,{bad}\n")
+    with pytest.raises(JobRefused) as caught:
+        job("tokenize", "a.csv", "c.parquet", SSN, text=text)
+    assert caught.value.reason == "type"
+
+
 def test_integers_whose_tokens_are_strings(job, write, tmp_path):
     """They join with the same ids written as text, and come back as integers."""
     write("a.parquet", pl.DataFrame({"id": [42, None, 99_999_999]}))

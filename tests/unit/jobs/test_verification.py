@@ -113,3 +113,20 @@ def test_inspection_says_what_holds(tokens, tmp_path, ring):
     assert inspect(tmp_path / "a.parquet", keyring=ring)[0].authenticity == "no metadata"
     with pytest.raises(MetadataMissing):
         read_metadata(tmp_path / "a.parquet")
+
+
+def test_files_that_differ_in_their_suffix_are_each_compared(job, write, tmp_path, ring):
+    """No file stands for another."""
+    write("in/a.parquet", ROWS)
+    write("in/a.csv", "ssn,n\n078-05-1120,1\n")
+    job("tokenize", "in", "out", SSN)
+    found = verify(tmp_path / "in", tmp_path / "out", keyring=ring)
+    assert (found.holds, found.rows) == (True, 4)
+    write("in/a.csv", "ssn,n\n078-05-1121,1\n")
+    assert not verify(tmp_path / "in", tmp_path / "out", keyring=ring).holds
+
+
+def test_a_stray_sidecar_beside_parquet_says_nothing(tokens, tmp_path, ring):
+    """The footer counts."""
+    (tmp_path / "b.parquet.tokenkit.json").write_text("junk")
+    assert read_metadata(tmp_path / "b.parquet").run == tokens.run

@@ -291,3 +291,13 @@ def test_two_spellings_of_one_name_are_refused():
     """A name with brackets around its characters is the name itself."""
     with pytest.raises(PolicyError, match="are the same column"):
         Policy.from_mapping({"columns": {"card": CARD, "[c]ard": {"action": "keep"}}})
+
+
+def test_literals_leave_room_for_tokens():
+    """The last value left would be its own token, so enough others have to stay."""
+    rule = {"scheme": "digits", "key": "people", "min_length": 3, "max_length": 3}
+    literals = [f"{number:03}" for number in range(901)]
+    small = {**rule, "allow_small_domain": True}
+    Policy.from_mapping({"columns": {"id": {**small, "literals": literals[:900]}}})
+    with pytest.raises(DomainTooSmall, match="leave 99"):
+        Policy.from_mapping({"columns": {"id": {**small, "literals": literals}}})

@@ -126,6 +126,21 @@ def is_of_run(path: Path, run: str) -> bool:
         return False
 
 
+def remove_stale(job: Job, run: str) -> None:
+    """Remove the rejected rows of a replaced output: replaying them would double rows."""
+    path = rejects_path(job, run)
+    if job.mode == "replace" and job.force and path.is_file() and _is_of_some_run(path):
+        with refusing(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_of_some_run(path: Path) -> bool:
+    try:
+        return bool(RejectsDescription.parse(pl.read_parquet_metadata(path).get(REJECTS_KEY)).run)
+    except Exception:  # noqa: BLE001 - whatever it is, it holds no rejected rows
+        return False
+
+
 def rejects_path(job: Job, run: str) -> Path:
     """Give the place of a job's rejected rows.
 
