@@ -17,7 +17,7 @@ from pathlib import Path
 
 # Rows of a row group, about what Polars writes by default.
 _CHUNK_ROWS = 131_072
-_POLICIES = {
+POLICIES = {
     "tokenize": "columns:\n  value: {scheme: digits, key: payments}\nunlisted: keep\n",
     "copy": "columns:\n  value: {action: keep}\nunlisted: keep\n",
     "reject": "columns:\n  value: {scheme: digits, key: payments, on_invalid: reject}\n"
@@ -25,7 +25,7 @@ _POLICIES = {
 }
 # Every how many rows a value of the dirty source doesn't fit: 3 %.
 _DIRTY_EVERY = 33
-_PASSPHRASE = "BENCHMARK_PASSPHRASE"
+PASSPHRASE = "BENCHMARKPASSPHRASE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +46,13 @@ def measure(rows: int, repeats: int = 3, suffix: str = "parquet") -> list[JobRun
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build, prefix="bench-") as folder:
         place = Path(folder)
-        os.environ[_PASSPHRASE] = os.urandom(16).hex()
-        _here("make", str(rows), folder, suffix)
+        os.environ[PASSPHRASE] = os.urandom(16).hex()
+        here(__spec__.name, "make", str(rows), folder, suffix)
         os.environ |= {
             "TOKENKIT_KEYRING": str(place / "keyring.json"),
-            "TOKENKIT_KEK": f"passphrase:env:{_PASSPHRASE}",
+            "TOKENKIT_KEK": f"passphrase:env:{PASSPHRASE}",
         }
-        for name, text in _POLICIES.items():
+        for name, text in POLICIES.items():
             (place / f"{name}.yaml").write_text(text, encoding="utf-8")
         commands = {
             "Polars alone, copying": [
@@ -65,8 +65,8 @@ def measure(rows: int, repeats: int = 3, suffix: str = "parquet") -> list[JobRun
         found: dict[str, list[tuple[float, float, int]]] = {kind: [] for kind in commands}
         for _ in range(repeats):
             for kind, command in commands.items():
-                found[kind].append(_timed(command))
-        _here("verify", folder, suffix)
+                found[kind].append(timed(command))
+        here(__spec__.name, "verify", folder, suffix)
     return [
         JobRun(
             suffix,
@@ -86,11 +86,13 @@ def _tokenkit(place: Path, source: str, policy: str, suffix: str) -> list[str]:
     return [sys.executable, "-m", "tokenkit.cli.app", *arguments]
 
 
-def _here(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", __spec__.name, *arguments], check=True)
+def here(module: str, *arguments: str) -> None:
+    """Run a step of a module in a process of its own."""
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True)
 
 
-def _timed(command: list[str]) -> tuple[float, float, int]:
+def timed(command: list[str]) -> tuple[float, float, int]:
+    """Run a command; gives seconds, CPU seconds and the peak in bytes."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
@@ -116,7 +118,7 @@ def make(rows: int, place: Path, suffix: str) -> None:
     from tokenkit.keys import create_keyring
     from tokenkit.keys.providers.passphrase import PassphraseProvider
 
-    provider = PassphraseProvider(f"env:{_PASSPHRASE}", cost=2**10)
+    provider = PassphraseProvider(f"env:{PASSPHRASE}", cost=2**10)
     create_keyring(place / "keyring.json", ["payments"], provider).close()
     fields = [("id", pa.int64()), ("value", pa.string()), ("amount", pa.float64())]
     schema = pa.schema(fields)

@@ -5,7 +5,7 @@ Importing tokenkit adds the ``tk`` namespace to Polars expressions and frames:
 """
 
 from tokenkit import errors
-from tokenkit.engines import detokenize, tokenize
+from tokenkit.engines import detokenize, rekey, tokenize
 from tokenkit.engines.polars import expressions as expr
 from tokenkit.engines.polars import namespaces as _namespaces  # noqa: F401 - registers them
 from tokenkit.jobs import Outcome, apply
@@ -36,6 +36,7 @@ __all__ = [
     "open_keyring",
     "open_rejects",
     "read_metadata",
+    "rekey",
     "scan",
     "tokenize",
     "use_keyring",

@@ -9,11 +9,13 @@ from tokenkit.errors import KeyVersionUnknown
 from tokenkit.keys import Key, Keyring, KeyVersion, current_keyring
 from tokenkit.policy.rule import ColumnRule, Version, checked_version
 
-Operation: TypeAlias = Literal["tokenize", "detokenize"]
+Operation: TypeAlias = Literal["tokenize", "detokenize", "rekey"]
 Output: TypeAlias = Literal["token", "outcome"]
 """Tokens in the type of the values, or a struct of token and reason that never fails on data."""
 REASONS: tuple[str, ...] = _native.REASONS
 """The reason codes: why a value doesn't fit its scheme."""
+Side: TypeAlias = Literal["old", "new"]
+"""The tokens before a rekey, or those after it."""
 VersionChoice: TypeAlias = Version
 """A key version: its number, or ``"primary"``."""
 
@@ -29,11 +31,15 @@ class ColumnCall:
     version
         The key version.
     operation
-        ``tokenize`` or ``detokenize``.
+        ``tokenize``, ``detokenize`` or ``rekey``.
     output
         ``token`` or ``outcome``.
     has_tweak_column
         Whether a second column gives each value a tweak; always so if the rule names one.
+    new_version
+        For ``rekey`` the version of the new tokens; ``version`` made the old ones.
+    proof
+        The proof that the values are added to, and whether as old or new ones.
     """
 
     rule: ColumnRule
@@ -41,6 +47,8 @@ class ColumnCall:
     operation: Operation
     output: Output = "token"
     has_tweak_column: bool = False
+    new_version: KeyVersion | None = None
+    proof: "tuple[_native.RekeyProof, Side] | None" = None
 
     def __post_init__(self) -> None:
         if self.operation == "detokenize":
@@ -59,18 +67,22 @@ class ColumnCall:
             "literals": list(rule.literals),
             "normalize": list(rule.normalize) if self.operation == "tokenize" else [],
             "width": rule.parameters.width,
-            "token_type": "string" if rule.output == "string" else None,
-            "value_type": rule.value_type if self.operation == "detokenize" else None,
+            # Strings of digits are rekeyed as such, whatever type their values have.
+            "token_type": "string"
+            if rule.output == "string" and self.operation != "rekey"
+            else None,
+            "value_type": rule.value_type
+            if self.operation == "detokenize" and self.proof is None
+            else None,
+            "new_key": None if self.new_version is None else _named(self.new_version),
+            "proof": None
+            if self.proof is None
+            else {"id": self.proof[0].id, "side": self.proof[1]},
         }
         return json.dumps(
             {
                 "operation": self.operation,
-                "key": {
-                    "name": self.version.name,
-                    "version": self.version.number,
-                    "id": self.version.id,
-                    "check_value": self.version.check_value.hex(),
-                },
+                "key": _named(self.version),
                 "domain": rule.domain,
                 "method": rule.method.to_native(),
                 # Setting rows aside is a job's: to the native module their values are null.
@@ -81,6 +93,15 @@ class ColumnCall:
             },
             separators=(",", ":"),
         )
+
+
+def _named(version: KeyVersion) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version": version.number,
+        "id": version.id,
+        "check_value": version.check_value.hex(),
+    }
 
 
 def choose_version(
@@ -119,7 +140,7 @@ def choose_version(
         key = (current_keyring() if keyring is None else keyring)[rule.key]
     if version is None and rule.version != "primary":
         version = rule.version
-    if version is None and operation == "detokenize" and len(key.versions) > 1:
+    if version is None and operation != "tokenize" and len(key.versions) > 1:
         raise KeyVersionUnknown(
             f'key "{key.name}" has had {len(key.versions)} versions, and nothing says which one '
             "made these tokens",

@@ -158,17 +158,9 @@ def _transform_arrow(data: Any, policy: Any, operation: Operation, options: dict
         return arrays.transform_array(data, _column_call(policy, operation, options))
     if isinstance(data, pa.ChunkedArray):
         return arrays.transform_chunks(data, _column_call(policy, operation, options))
-    for kind, transform in (
-        (pa.Table, tables.transform_table),
-        (pa.RecordBatch, tables.transform_batch),
-        (pa.RecordBatchReader, tables.transform_reader),
-    ):
-        if isinstance(data, kind):
-            chosen = _frame_options(operation, options)
-            return transform(data, plan_frame(policy, data.schema.names, operation, **chosen))
-    raise UnsupportedType(
-        "this kind of pyarrow object can't be tokenized",
-        hint="give an Array, ChunkedArray, Table, RecordBatch or RecordBatchReader",
+    return tables.transform(
+        data,
+        lambda names: plan_frame(policy, names, operation, **_frame_options(operation, options)),
     )
 
 

@@ -51,7 +51,9 @@ def plan_frame(
             f"nothing says how to {operation} the columns",
             hint="give a policy, or the metadata of tokens as columns=...",
         )
-    resolved = resolve(read_policy(policy), columns, operation)
+    resolved = resolve(
+        read_policy(policy), columns, "tokenize" if operation == "tokenize" else "detokenize"
+    )
     rules = {name: fate for name, fate in resolved.items() if isinstance(fate, ColumnRule)}
     if isinstance(versions, Mapping):
         foreign = [name for name in versions if name not in rules]

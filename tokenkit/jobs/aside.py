@@ -116,7 +116,7 @@ class AsideFile:
         """
         try:
             with refusing(self.target):
-                os.fchmod(self._descriptor, 0o600 if private else _mode(self.target))
+                os.fchmod(self._descriptor, 0o600 if private else mode_of(self.target))
                 if replace:
                     self.path.replace(self.target)
                 else:
@@ -227,7 +227,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _mode(target: Path) -> int:
+def mode_of(target: Path) -> int:
     """Give the permissions that a file has when it's complete: the old one's, or the usual ones."""
     try:
         return target.stat().st_mode & 0o777

@@ -1,6 +1,6 @@
 """What a job refuses: before it begins, and before anything gets its name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from tokenkit.jobs.rejects.writing import is_of_run, rejects_path
 from tokenkit.jobs.report import Report, refusal
 from tokenkit.jobs.targets import is_folder, renamed, sink_of
 from tokenkit.keys import Keyring
-from tokenkit.policy import Metadata
+from tokenkit.policy import ColumnMetadata, Metadata
 
 
 def check_job(job: Job) -> None:
@@ -90,16 +90,16 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
     if job.force or target is None or job.dry_run or job.mode == "partition":
         return False
     if job.mode == "append":
-        _check_versions(target, inputs[0])
+        _check_versions(target, inputs[0], keyring)
         suffix = job.output_format or inputs[0].suffix
         outputs = [target / f"part-{run}{suffix}"]
-        return _holds(outputs[0], run, keyring) and not _lacks_rejects(job, inputs, outputs, run)
+        return holds(outputs[0], run, keyring) and not _lacks_rejects(job, inputs, outputs, run)
     if not target.exists():
         return False
     outputs = [target]
     if is_folder(job):
         outputs = [target / renamed(turned_path(item), job.output_format) for item in inputs]
-    if not all(_holds(path, run, keyring) for path in outputs):
+    if not all(holds(path, run, keyring) for path in outputs):
         raise already_there(target)
     if _lacks_rejects(job, inputs, outputs, run):
         raise OutputExists(
@@ -124,9 +124,12 @@ def _rows(item: Input, limit: int | None) -> int:
     return int(item.part(limit).rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _check_versions(folder: Path, item: Input) -> None:
+def _check_versions(folder: Path, item: Input, keyring: Keyring) -> None:
     """Refuse to append tokens that don't join with those that are there."""
-    ours = {name: call.version.id for name, call in item.calls.transformed.items()}
+    ours = {
+        name: _joining(ColumnMetadata.of(call.rule, call.version))
+        for name, call in item.calls.transformed.items()
+    }
     try:
         files = find_inputs(folder)
     except InputNotFound:
@@ -134,8 +137,12 @@ def _check_versions(folder: Path, item: Input) -> None:
         files = []
     for file in files:
         document = document_of(file.path)
-        columns = {} if document is None else Metadata.parse(document).columns
-        if {name: column.id for name, column in columns.items()} != ours:
+        columns: Mapping[str, ColumnMetadata] = {}
+        if document is not None:
+            metadata = Metadata.parse(document)
+            metadata.verify(keyring, format_of(file.path).name)
+            columns = metadata.columns
+        if {name: _joining(column) for name, column in columns.items()} != ours:
             raise JobError(
                 f"the file {file.shown} holds tokens of other columns or other key versions",
                 file=str(folder),
@@ -144,7 +151,13 @@ def _check_versions(folder: Path, item: Input) -> None:
             )
 
 
-def _holds(path: Path, run: str, keyring: Keyring) -> bool:
+def _joining(column: ColumnMetadata) -> dict[str, object]:
+    """Give what two columns have to agree on if their tokens are to join."""
+    said = column.to_json()
+    return {name: said.get(name) for name in ("scheme", "domain", "shape", "key", "tweak")}
+
+
+def holds(path: Path, run: str, keyring: Keyring) -> bool:
     """Whether a file is a run's output, by metadata that is authentic."""
     document = document_of(path)
     if document is None:

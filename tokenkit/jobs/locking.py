@@ -5,13 +5,16 @@ next job for the same target can tell what was left behind and remove it.
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tokenkit.errors import JobError
 
 _ENDING = r"\.[0-9a-f]{16}\.tmp"
 _ATTEMPTS, _PAUSE = 20, 0.01
@@ -105,3 +108,28 @@ def _lock(descriptor: int, *, wait: bool = True) -> bool:
     except OSError:
         return wait
     return True
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Let no other process replace a file meanwhile.
+
+    Raises
+    ------
+    JobError
+        If another one does so now, or just did.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        locked = _lock(descriptor, wait=False) and os.fstat(descriptor).st_nlink > 0
+        if not locked and _has_locks():
+            raise JobError(
+                "another job works on the file", file=str(path), hint="wait until it has ended"
+            )
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _has_locks() -> bool:
+    return importlib.util.find_spec("fcntl") is not None

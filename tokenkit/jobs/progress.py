@@ -58,6 +58,10 @@ class RowCounter:
         """End the query at its next morsel."""
         self._cancelled = True
 
+    def numbered(self, numbers: pl.Expr) -> pl.Expr:
+        """Count the rows of a column of row numbers (64 bits); it stays as it is."""
+        return numbers.map_batches(self._count, return_dtype=pl.UInt64, is_elementwise=True)
+
     def counted(self, flags: pl.Expr) -> pl.Expr:
         """Count the rows of a column of truth values; it stays as it is."""
         return flags.map_batches(self._count, return_dtype=pl.Boolean, is_elementwise=True)

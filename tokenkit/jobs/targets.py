@@ -168,9 +168,10 @@ class _FileOutlet:
 class FolderTarget:
     """A folder that holds one file for each input, and nothing else."""
 
-    def __init__(self, path: Path, suffix: str | None, text: TextOptions) -> None:
+    def __init__(self, path: Path, suffix: str | None, text: TextOptions, *, replace: bool) -> None:
         self.path = path
         self._suffix = suffix
+        self._replace = replace
         self._text = text
         self._stack = contextlib.ExitStack()
 
@@ -181,12 +182,12 @@ class FolderTarget:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def outlet(self, relative: Path) -> "_StagedOutlet":
+    def outlet(self, relative: Path) -> "StagedOutlet":
         """Give the file for an input, under the same name below the folder."""
         path = self._aside.path / renamed(relative, self._suffix)
         with refusing(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        return _StagedOutlet(path, self._text, self.path)
+        return StagedOutlet(path, self._text, self.path)
 
     def flush(self) -> int:
         """Flush every file to the disk."""
@@ -194,6 +195,9 @@ class FolderTarget:
 
     def publish(self) -> None:
         """Swap the folder in."""
+        if self.path.exists() and not self._replace:
+            # Another job has made it meanwhile.
+            raise already_there(self.path)
         self._aside.publish()
 
     def is_published(self) -> bool:
@@ -201,7 +205,7 @@ class FolderTarget:
         return self._aside.is_published()
 
 
-class _StagedOutlet:
+class StagedOutlet:
     """A file in a folder that isn't published yet: its names may be the final ones."""
 
     def __init__(self, path: Path, text: TextOptions, shown: Path) -> None:
@@ -211,6 +215,7 @@ class _StagedOutlet:
         self._writer: BinaryIO | None = None
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows when it runs."""
         if metadata is not None and self.sink.metadata_beside:
             with refusing(self._shown):
                 sidecar_of(self._path).write_bytes(_line(metadata))
@@ -219,6 +224,7 @@ class _StagedOutlet:
         return self.sink.write(frame, self._writer, metadata)
 
     def close(self, *, complete: bool) -> None:
+        """Write what the output ends with, if all rows are in it, and close it."""
         if self._writer is None:
             return
         if complete:
@@ -227,6 +233,7 @@ class _StagedOutlet:
         self._writer.close()
 
     def count(self) -> int:
+        """Count the rows that were written, by reading them again."""
         return self.sink.count(self._path)
 
 
@@ -340,7 +347,7 @@ def target_of(job: Job, run: str, default_suffix: str) -> Target:
     suffix = job.output_format or default_suffix
     if job.mode == "replace":
         if is_folder(job):
-            return FolderTarget(path, job.output_format, job.text)
+            return FolderTarget(path, job.output_format, job.text, replace=job.force)
         return FileTarget(path, job.text, replace=job.force)
     if job.mode == "append":
         part = path / f"part-{run}{suffix}"
@@ -388,7 +395,7 @@ def sink_of(path: Path, text: TextOptions) -> tuple[Format, Sink]:
     """Give the format of an output, and what writes it."""
     found = format_of(path)
     # A file of another format has no use for the options of the input.
-    options = TextOptions(delimiter=text.delimiter, quote=text.quote)
+    options = TextOptions(delimiter=text.delimiter, quote=text.quote or '"')
     chosen = options if found.name == "csv" else TextOptions()
     return found, found.sink(suffix_of(path) or "", chosen)
 

@@ -54,6 +54,11 @@ impl Cmac {
         mac
     }
 
+    /// The block cipher.
+    pub(crate) fn key(&self) -> &AesKey {
+        &self.key
+    }
+
     /// K1, which masks a last block that is full.
     pub(crate) fn full_mask(&self) -> &Block {
         &self.subkeys[0]

@@ -13,4 +13,5 @@ pub mod derive;
 pub mod ff1;
 pub mod kernel;
 pub mod locked;
+pub mod proof;
 pub mod siv;

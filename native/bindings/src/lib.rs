@@ -6,6 +6,7 @@ mod json_lines;
 mod kernel;
 mod keys;
 mod plugin;
+mod proof;
 mod python;
 mod rejects;
 mod spec;

@@ -2,18 +2,20 @@
 
 use crate::column::{
     Characters, CheckDigit, Fallback, Integers, LONGEST_TEXT, Literals, Method, Normalization, OnInvalid, Output, Plan,
-    Sealed, Shape, Step, Treatment, TweakRule, outcome_type, threads,
+    Rekey, Sealed, Shape, Step, Treatment, TweakColumn, TweakRule, outcome_type, threads,
 };
 use crate::failure::{Code, Failure};
 use crate::kernel;
 use crate::keys::{KeyReference, registry, usage};
+use crate::proof::Side;
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field};
 use serde::Deserialize;
 use tokenkit_algorithms::derive::{Purpose, is_valid_domain};
 use tokenkit_algorithms::ff1::{Direction, DomainMinimum};
 
 /// A column call's specification.
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Specification {
     operation: Operation,
@@ -34,16 +36,21 @@ pub struct Specification {
     token_type: TokenTypeSpecification,
     #[serde(default)]
     value_type: Option<ValueTypeSpecification>,
+    #[serde(default)]
+    new_key: Option<Key>,
+    #[serde(default)]
+    proof: Option<ProofSpecification>,
 }
 
-#[derive(Deserialize, Clone, Copy)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Operation {
     Tokenize,
     Detokenize,
+    Rekey,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct Key {
     name: String,
@@ -52,7 +59,7 @@ struct Key {
     check_value: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum MethodSpecification {
     Characters {
@@ -68,6 +75,16 @@ enum MethodSpecification {
     Sealed {
         max_length: usize,
     },
+}
+
+/// The proof that a column's values are added to.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub struct ProofSpecification {
+    /// Its number in this process.
+    pub id: u64,
+    /// Whether the tokens are the old ones or the new ones.
+    pub side: Side,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -138,6 +155,9 @@ impl Specification {
     /// The field that the call gives for a column of a field.
     pub fn output_field(&self, values: &Field) -> Result<Field, Failure> {
         let seals = matches!(self.on_invalid, OnInvalidSpecification::Seal);
+        if self.operation == Operation::Rekey {
+            return self.integers().token_type(values.data_type(), Direction::Decrypt, seals).map(|_| values.clone());
+        }
         let tokens = self
             .integers()
             .token_type(values.data_type(), self.direction(), seals)
@@ -154,7 +174,8 @@ impl Specification {
     fn direction(&self) -> Direction {
         match self.operation {
             Operation::Tokenize => Direction::Encrypt,
-            Operation::Detokenize => Direction::Decrypt,
+            // The types of rekeyed tokens are checked as those of the old ones.
+            Operation::Detokenize | Operation::Rekey => Direction::Decrypt,
         }
     }
 
@@ -174,6 +195,38 @@ impl Specification {
                 ValueTypeSpecification::UInt64 => DataType::UInt64,
             }),
         }
+    }
+
+    /// The proof that the values are added to, if there is one.
+    pub fn proof(&self) -> Option<ProofSpecification> {
+        self.proof
+    }
+
+    /// The new tokens, or the values, of a column; without a proof.
+    pub fn run(
+        self,
+        name: &str,
+        chunks: &[ArrayRef],
+        tweaks: Option<&TweakColumn<'_>>,
+    ) -> Result<Vec<ArrayRef>, Failure> {
+        if self.proof.is_some() {
+            return Err(Failure::new(Code::Specification, "a proof needs the numbers of the rows"));
+        }
+        match self.operation {
+            Operation::Rekey => self.rekey()?.run(name, chunks, tweaks, None),
+            _ => self.plan()?.run(name, chunks, tweaks),
+        }
+    }
+
+    /// Checks the parameters and finds both keys: what is needed to rekey.
+    pub fn rekey(self) -> Result<Rekey, Failure> {
+        let (Operation::Rekey, Some(new_key)) = (self.operation, self.new_key.clone()) else {
+            return Err(Failure::new(Code::Specification, "the specification doesn't say what to rekey to"));
+        };
+        // Values were normalized before they became tokens, and those that were sealed stay as they were given.
+        let old = Specification { operation: Operation::Detokenize, normalize: Vec::new(), new_key: None, ..self };
+        let new = Specification { operation: Operation::Tokenize, key: new_key, ..old.clone() };
+        Ok(Rekey { old: old.plan()?, new: new.plan()? })
     }
 
     /// Whether a tweak column comes with the values.

@@ -1,12 +1,13 @@
 """Arrow tables, record batches and readers by policy."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from tokenkit.engines.arrow.arrays import transform_array, transform_chunks
 from tokenkit.engines.column import ColumnCall
-from tokenkit.errors import translated
+from tokenkit.errors import UnsupportedType, translated
 
 Calls = Mapping[str, ColumnCall | None]
 """For each column of the output, in order: its call, or None if it stays as it is."""
@@ -72,3 +73,24 @@ def transform_reader(reader: pa.RecordBatchReader, calls: Calls) -> pa.RecordBat
             yield transform_batch(batch, calls)
 
     return pa.RecordBatchReader.from_batches(_schema(reader.schema, calls), batches())
+
+
+def transform(data: Any, plan: Callable[[Sequence[str]], Calls]) -> Any:
+    """Run what a plan says of the columns of a table, a batch or a reader; the same kind comes out.
+
+    Raises
+    ------
+    UnsupportedType
+        If the data is of another kind.
+    """
+    for kind, run in (
+        (pa.Table, transform_table),
+        (pa.RecordBatch, transform_batch),
+        (pa.RecordBatchReader, transform_reader),
+    ):
+        if isinstance(data, kind):
+            return run(data, plan(data.schema.names))
+    raise UnsupportedType(
+        "this kind of pyarrow object can't be tokenized",
+        hint="give an Array, ChunkedArray, Table, RecordBatch or RecordBatchReader",
+    )

@@ -1,7 +1,6 @@
 //! Dictionary (categorical) columns: each distinct value is computed once, and the dictionary is rebuilt from the
 //! values in use, since a sliced one still holds the others.
 
-use super::Plan;
 use super::invalid::Invalid;
 use crate::failure::{Code, Failure};
 use arrow_array::types::ArrowDictionaryKeyType;
@@ -13,10 +12,11 @@ use arrow_schema::DataType;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Turns the values that rows refer to.
+/// Turns the values that rows refer to; `merging` says whether two values can become one.
 pub fn turn<K: ArrowDictionaryKeyType>(
-    plan: &Plan,
     array: &DictionaryArray<K>,
+    merging: bool,
+    turn_values: impl FnOnce(&ArrayRef) -> Result<(ArrayRef, Invalid), Failure>,
 ) -> Result<(ArrayRef, Invalid), Failure> {
     let values = array.values();
     let mut used = vec![false; values.len()];
@@ -36,9 +36,9 @@ pub fn turn<K: ArrowDictionaryKeyType>(
         in_use.push(index);
     }
     let taken = take(values, &in_use)?;
-    let (mut tokens, invalid) = plan.turn(&taken, None)?;
+    let (mut tokens, invalid) = turn_values(&taken)?;
     // Normalizing makes one value of several writings, and a dictionary holds each value once.
-    let merged = plan.treatment.normalization.as_ref().map(|_| merge(&tokens)).transpose()?;
+    let merged = merging.then(|| merge(&tokens)).transpose()?;
     if let Some(merged) = &merged {
         tokens = take(&tokens, &merged.first)?;
     }
@@ -53,6 +53,14 @@ pub fn turn<K: ArrowDictionaryKeyType>(
     // SAFETY: every key is below the number of values, which the keys of the input bounded.
     let turned = unsafe { DictionaryArray::new_unchecked(keys, tokens) };
     Ok((Arc::new(turned), invalid_rows))
+}
+
+/// The value of each row, as strings.
+pub fn expand<K: ArrowDictionaryKeyType>(array: &DictionaryArray<K>) -> Result<ArrayRef, Failure> {
+    let values = texts(array.values())?;
+    let rows = array.keys_iter().map(|key| key.and_then(|key| values[key]).map(std::str::from_utf8).transpose());
+    let rows = rows.collect::<Result<Vec<_>, _>>().map_err(|_| no_strings())?;
+    Ok(Arc::new(rows.into_iter().collect::<StringViewArray>()))
 }
 
 /// Where each of an array's values stands once every value stands there once.

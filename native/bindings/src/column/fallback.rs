@@ -45,7 +45,7 @@ impl Fallback {
     }
 
     /// Rows that are sealed keep their reasons.
-    fn seal<C: Strings, S: Sink>(&self, work: &Work<'_, Siv>, raw: &C, sink: &mut S, invalid: &mut Invalid) {
+    pub fn seal<C: Strings, S: Sink>(&self, work: &Work<'_, Siv>, raw: &C, sink: &mut S, invalid: &mut Invalid) {
         let marked: Vec<usize> = invalid.rows().collect();
         let mut batch = Batch::default();
         let mut write = |row: usize, turned: Result<&[u8], Reason>, invalid: &mut Invalid| {
@@ -78,7 +78,7 @@ impl Fallback {
         let mut batch = Batch::default();
         let mut write = |row: usize, turned: Result<&[u8], Reason>, invalid: &mut Invalid| match turned {
             Ok(value) => {
-                sink.write(row, value);
+                sink.write_opened(row, value);
                 invalid.clear(row);
             }
             Err(reason) => invalid.correct(row, reason),

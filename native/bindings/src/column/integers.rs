@@ -4,7 +4,7 @@ use super::characters::TweakColumn;
 use super::invalid::{Invalid, Reason};
 use super::strings::{Offsets, Strings, Views};
 use super::types::Integers;
-use super::{Literals, Plan, layout};
+use super::{Literals, Plan, Treatment, layout};
 use crate::failure::{Code, Failure};
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::types::{
@@ -55,6 +55,28 @@ pub fn read_back(values: &ArrayRef, invalid: Invalid, value_type: &DataType) -> 
         }
         _ => read_strings(&Views::new(values.as_string_view()), values.len(), invalid, value_type),
     }
+}
+
+/// Numbers as strings (views), and the rows whose numbers are out of range.
+pub fn texts(treatment: &Treatment, chunk: &ArrayRef) -> Result<(ArrayRef, Vec<usize>), Failure> {
+    let Some(width) = treatment.integers.width else {
+        return Err(Failure::new(Code::NativeDefect, "an integer column passed the checks without a width"));
+    };
+    check_literals(&treatment.literals, width)?;
+    for_integer_type!(chunk.data_type(), texts_typed(&treatment.literals, width, chunk))
+}
+
+fn texts_typed<T: ArrowPrimitiveType>(
+    literals: &Literals,
+    width: usize,
+    chunk: &ArrayRef,
+) -> Result<(ArrayRef, Vec<usize>), Failure>
+where
+    T::Native: Into<i128>,
+{
+    let written = write(chunk.as_primitive::<T>(), width, literals)?;
+    let texts = string_tokens(&written.text, &written.literals, written.text.nulls().cloned());
+    Ok((texts, written.unfit))
 }
 
 fn read_strings<C: Strings>(values: &C, rows: usize, invalid: Invalid, value_type: &DataType) -> Turned {
@@ -155,7 +177,7 @@ where
 {
     let array = chunk.as_primitive::<T>();
     let written = write(array, width, &plan.treatment.literals)?;
-    let (tokens, mut invalid) = layout::offsets::<i64>(plan, &written.text, &written.text, tweaks)?;
+    let (tokens, mut invalid) = layout::offsets::<i64, _>(plan, &written.text, &written.text, tweaks)?;
     for row in written.unfit {
         invalid.mark(row, Reason::Range);
     }

@@ -4,14 +4,35 @@ use super::characters::TweakColumn;
 use super::invalid::Invalid;
 use super::memory::Bytes;
 use super::sink::{InPlace, ViewSink};
-use super::strings::{INLINE_BYTES, Offsets, Views};
-use super::{Plan, threads};
+use super::strings::{INLINE_BYTES, Offsets, Strings, Views};
+use super::{Sink, threads};
 use crate::failure::{Code, Failure};
 use arrow_array::{Array, ArrayRef, GenericStringArray, OffsetSizeTrait, StringViewArray};
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use std::sync::Arc;
 
 type Turned = Result<(ArrayRef, Invalid), Failure>;
+
+/// What turns the rows of a chunk, part by part.
+pub trait Turn: Sync {
+    /// The most threads to use.
+    fn threads(&self) -> usize;
+
+    /// Whether every token has as many bytes as what it's made of.
+    fn keeps_byte_length(&self) -> bool;
+
+    /// Turns the rows from `start` on into a sink of their own, which counts from zero as the columns do; `raw` is
+    /// the column before it was normalized.
+    fn turn_rows<C: Strings, S: Sink>(
+        &self,
+        start: usize,
+        column: &C,
+        raw: &C,
+        rows: usize,
+        tweaks: Option<&TweakColumn<'_>>,
+        sink: &mut S,
+    ) -> Result<Invalid, Failure>;
+}
 
 /// Views over fresh buffers, and what didn't fit.
 struct Written {
@@ -29,14 +50,14 @@ fn view_slice(views: &mut Bytes) -> &mut [u128] {
     words
 }
 
-fn write_views<A, F>(plan: &Plan, array: &A, tweaks: Option<&TweakColumn<'_>>, run: F) -> Result<Written, Failure>
+fn write_views<A, F>(most: usize, array: &A, tweaks: Option<&TweakColumn<'_>>, run: F) -> Result<Written, Failure>
 where
     A: Array + Sync,
     F: Fn(usize, usize, Option<&TweakColumn<'_>>, &mut ViewSink<'_>) -> Result<Invalid, Failure> + Sync,
 {
     let rows = array.len();
     let mut views = Bytes::obtain(rows * size_of::<u128>());
-    let ranges = threads::parts(rows, plan.threads);
+    let ranges = threads::parts(rows, most);
     let slices = threads::split(view_slice(&mut views), ranges.iter().map(|range| range.len()));
     let parts: Vec<_> = ranges.into_iter().zip(slices).collect();
     let done = threads::run(parts, |(range, slice)| {
@@ -63,10 +84,15 @@ where
 }
 
 /// `string_view` in and out; `raw` holds the values before they were normalized.
-pub fn views(plan: &Plan, array: &StringViewArray, raw: &StringViewArray, tweaks: Option<&TweakColumn<'_>>) -> Turned {
-    let written = write_views(plan, array, tweaks, |start, length, tweaks, sink| {
+pub fn views<T: Turn>(
+    turn: &T,
+    array: &StringViewArray,
+    raw: &StringViewArray,
+    tweaks: Option<&TweakColumn<'_>>,
+) -> Turned {
+    let written = write_views(turn.threads(), array, tweaks, |start, length, tweaks, sink| {
         let (part, raw) = (array.slice(start, length), raw.slice(start, length));
-        plan.run_strings(&Views::new(&part), &Views::new(&raw), length, tweaks, sink)
+        turn.turn_rows(start, &Views::new(&part), &Views::new(&raw), length, tweaks, sink)
     })?;
     let validity = written.invalid.validity(array.nulls());
     let views = ScalarBuffer::new(written.views.into_buffer(usize::MAX), 0, array.len());
@@ -76,25 +102,25 @@ pub fn views(plan: &Plan, array: &StringViewArray, raw: &StringViewArray, tweaks
 }
 
 /// `string` or `large_string` in and out; `raw` holds the values before they were normalized.
-pub fn offsets<O: OffsetSizeTrait>(
-    plan: &Plan,
+pub fn offsets<O: OffsetSizeTrait, T: Turn>(
+    turn: &T,
     array: &GenericStringArray<O>,
     raw: &GenericStringArray<O>,
     tweaks: Option<&TweakColumn<'_>>,
 ) -> Turned {
-    if plan.keeps_byte_length() { in_place(plan, array, tweaks) } else { gathered(plan, array, raw, tweaks) }
+    if turn.keeps_byte_length() { in_place(turn, array, tweaks) } else { gathered(turn, array, raw, tweaks) }
 }
 
 /// Tokens as long as their values: the offsets stay, and every token goes where its value was.
-fn in_place<O: OffsetSizeTrait>(
-    plan: &Plan,
+fn in_place<O: OffsetSizeTrait, T: Turn>(
+    turn: &T,
     array: &GenericStringArray<O>,
     tweaks: Option<&TweakColumn<'_>>,
 ) -> Turned {
     let all = array.value_offsets();
     let (first, last) = (all[0].as_usize(), all[array.len()].as_usize());
     let mut values = Bytes::obtain(last - first);
-    let ranges = threads::parts(array.len(), plan.threads);
+    let ranges = threads::parts(array.len(), turn.threads());
     let sizes = ranges.iter().map(|range| all[range.end].as_usize() - all[range.start].as_usize());
     let slices = threads::split(values.as_mut_slice(), sizes);
     let parts: Vec<_> = ranges.into_iter().zip(slices).collect();
@@ -103,7 +129,7 @@ fn in_place<O: OffsetSizeTrait>(
         let part_tweaks = tweaks.map(|tweaks| tweaks.slice(range.start, range.len()));
         let column = Offsets::new(&part);
         let mut sink = InPlace::new(column.offsets(), slice);
-        plan.run_strings(&column, &column, range.len(), part_tweaks.as_ref(), &mut sink)
+        turn.turn_rows(range.start, &column, &column, range.len(), part_tweaks.as_ref(), &mut sink)
     })?;
     let invalid = Invalid::concatenate(invalid);
     let offsets = if first == 0 {
@@ -119,15 +145,15 @@ fn in_place<O: OffsetSizeTrait>(
 }
 
 /// Tokens of other lengths than their values: written as views, then gathered in row order.
-fn gathered<O: OffsetSizeTrait>(
-    plan: &Plan,
+fn gathered<O: OffsetSizeTrait, T: Turn>(
+    turn: &T,
     array: &GenericStringArray<O>,
     raw: &GenericStringArray<O>,
     tweaks: Option<&TweakColumn<'_>>,
 ) -> Turned {
-    let written = write_views(plan, array, tweaks, |start, length, tweaks, sink| {
+    let written = write_views(turn.threads(), array, tweaks, |start, length, tweaks, sink| {
         let (part, raw) = (array.slice(start, length), raw.slice(start, length));
-        plan.run_strings(&Offsets::new(&part), &Offsets::new(&raw), length, tweaks, sink)
+        turn.turn_rows(start, &Offsets::new(&part), &Offsets::new(&raw), length, tweaks, sink)
     })?;
     let validity = written.invalid.validity(array.nulls());
     let views = ScalarBuffer::new(written.views.into_buffer(usize::MAX), 0, array.len());

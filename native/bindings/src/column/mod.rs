@@ -12,6 +12,8 @@ mod layout;
 mod literals;
 mod memory;
 mod normalization;
+mod opened;
+mod rekey;
 mod sealed;
 mod sink;
 mod strings;
@@ -23,6 +25,7 @@ pub use fallback::Fallback;
 pub use invalid::REASONS;
 pub use literals::Literals;
 pub use normalization::{Normalization, Step};
+pub use rekey::{Proving, Rekey};
 pub use sealed::{LONGEST_TEXT, Sealed};
 pub use types::{Integers, check_type, outcome_type};
 
@@ -216,7 +219,7 @@ impl Plan {
                 }
                 let array = chunk.as_ref();
                 downcast_dictionary_array!(
-                    array => dictionary::turn(self, array),
+                    array => dictionary::turn(array, self.treatment.normalization.is_some(), |values| self.turn(values, None)),
                     _ => Err(Failure::new(Code::NativeDefect, "a dictionary of an unknown key type"))
                 )
             }
@@ -229,8 +232,10 @@ impl Plan {
         let normalization = self.treatment.normalization.as_ref().filter(|_| self.direction == Direction::Encrypt);
         let (method, literals) = (&self.method, &self.treatment.literals);
         match (chunk.data_type(), normalization) {
-            (DataType::Utf8, None) => layout::offsets::<i32>(self, chunk.as_string(), chunk.as_string(), tweaks),
-            (DataType::LargeUtf8, None) => layout::offsets::<i64>(self, chunk.as_string(), chunk.as_string(), tweaks),
+            (DataType::Utf8, None) => layout::offsets::<i32, _>(self, chunk.as_string(), chunk.as_string(), tweaks),
+            (DataType::LargeUtf8, None) => {
+                layout::offsets::<i64, _>(self, chunk.as_string(), chunk.as_string(), tweaks)
+            }
             (DataType::Utf8View, None) => layout::views(self, chunk.as_string_view(), chunk.as_string_view(), tweaks),
             (DataType::Utf8, Some(normalization)) => {
                 let raw = chunk.as_string::<i32>();
@@ -254,18 +259,31 @@ impl Plan {
         self.treatment.integers.token_type(data_type, self.direction, seals)
     }
 
-    fn keeps_byte_length(&self) -> bool {
-        match (&self.method, &self.on_invalid) {
-            (Method::Sealed(_), _) | (_, OnInvalid::Seal(_)) => false,
-            (Method::Characters(characters), _) => characters.keeps_byte_length(),
-        }
-    }
-
     /// Turns the rows of a column; `raw` is the column before it was normalized.
     fn run_strings<C: Strings, S: Sink>(
         &self,
         column: &C,
         raw: &C,
+        rows: usize,
+        tweaks: Option<&TweakColumn<'_>>,
+        sink: &mut S,
+    ) -> Result<Invalid, Failure> {
+        let mut invalid = self.run_method(column, rows, tweaks, sink)?;
+        // A sealed scheme has opened whatever authenticates.
+        let opened = matches!((&self.method, self.direction), (Method::Sealed(_), Direction::Decrypt));
+        if let OnInvalid::Seal(fallback) = &self.on_invalid
+            && !opened
+        {
+            let _scrub = ScrubOnDrop;
+            fallback.run(&self.work(fallback.siv()?), raw, rows, sink, &mut invalid);
+        }
+        Ok(invalid)
+    }
+
+    /// The same without what becomes of values that don't fit.
+    fn run_method<C: Strings, S: Sink>(
+        &self,
+        column: &C,
         rows: usize,
         tweaks: Option<&TweakColumn<'_>>,
         sink: &mut S,
@@ -283,18 +301,36 @@ impl Plan {
             }
             _ => return Err(Failure::new(Code::NativeDefect, "the subkey is of another algorithm than the method")),
         }
-        // A sealed scheme has opened whatever authenticates.
-        let opened = matches!((&self.method, self.direction), (Method::Sealed(_), Direction::Decrypt));
-        if let OnInvalid::Seal(fallback) = &self.on_invalid
-            && !opened
-        {
-            fallback.run(&self.work(fallback.siv()?), raw, rows, sink, &mut invalid);
-        }
         Ok(invalid)
     }
 
     fn work<'k, K>(&'k self, key: &'k K) -> Work<'k, K> {
         Work { key, kernel: self.kernel, direction: self.direction, literals: &self.treatment.literals }
+    }
+}
+
+impl layout::Turn for Plan {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn keeps_byte_length(&self) -> bool {
+        match (&self.method, &self.on_invalid) {
+            (Method::Sealed(_), _) | (_, OnInvalid::Seal(_)) => false,
+            (Method::Characters(characters), _) => characters.keeps_byte_length(),
+        }
+    }
+
+    fn turn_rows<C: Strings, S: Sink>(
+        &self,
+        _start: usize,
+        column: &C,
+        raw: &C,
+        rows: usize,
+        tweaks: Option<&TweakColumn<'_>>,
+        sink: &mut S,
+    ) -> Result<Invalid, Failure> {
+        self.run_strings(column, raw, rows, tweaks, sink)
     }
 }
 

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use tokenkit_algorithms::ff1::Direction;
 use tokenkit_algorithms::siv::Siv;
+use zeroize::Zeroizing;
 
 /// Decoding refuses padding and nonzero trailing bits, so that a token has one spelling.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -143,7 +144,7 @@ impl Sealed {
                 }
             }
             Direction::Decrypt => {
-                let mut opened = vec![0; bytes.len() - values.len() * SYNTHETIC_IV_BYTES];
+                let mut opened = Zeroizing::new(vec![0; bytes.len() - values.len() * SYNTHETIC_IV_BYTES]);
                 let mut authentic = vec![false; values.len()];
                 work.key.open_batch(work.kernel, &[], &values, &mut opened, &mut authentic);
                 let mut rest = opened.as_slice();
@@ -175,7 +176,7 @@ fn write<S: Sink>(row: usize, turned: Result<&[u8], Reason>, sink: &mut S, inval
 /// Values that wait to be sealed or opened together.
 #[derive(Default)]
 pub struct Batch {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     ends: Vec<usize>,
     rows: Vec<u32>,
 }

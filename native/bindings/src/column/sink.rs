@@ -12,6 +12,11 @@ pub trait Sink {
     /// Writes one token.
     fn write(&mut self, row: usize, token: &[u8]);
 
+    /// Writes the value of a sealed token that stood among those of a scheme.
+    fn write_opened(&mut self, row: usize, value: &[u8]) {
+        self.write(row, value);
+    }
+
     /// Writes a batch of tokens that all have `length` bytes; `produce` fills them, `stride` bytes apart, into the
     /// slice that it is given.
     fn write_batch(&mut self, rows: &[u32], length: usize, stride: usize, produce: impl FnOnce(&mut [u8]));

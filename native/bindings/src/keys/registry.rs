@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::aes::{AesKey, scrub_stack};
 use tokenkit_algorithms::derive::{Purpose, check_value, expand, hmac_sha256, subkey};
 use tokenkit_algorithms::locked::Locked;
+use tokenkit_algorithms::proof::KEY_BYTES as PROOF_KEY_BYTES;
 use tokenkit_algorithms::siv::Siv;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -78,6 +79,14 @@ impl KeyMaterial {
     pub fn rejects_key(&self, domain: &str, run: &[u8; 16]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         expand(&self.derived::<32>(Purpose::Rejects, domain), &[run], key.as_mut());
+        scrub_stack();
+        key
+    }
+
+    /// The key of a rekey's proof: derived from the "rekey proof" subkey of a domain by what the proof is about.
+    pub fn proof_key(&self, domain: &str, about: &[u8]) -> Zeroizing<[u8; PROOF_KEY_BYTES]> {
+        let mut key = Zeroizing::new([0; PROOF_KEY_BYTES]);
+        expand(&self.derived::<32>(Purpose::RekeyProof, domain), &[about], key.as_mut());
         scrub_stack();
         key
     }

@@ -5,6 +5,7 @@
 //! arguments, a pickled dict whose `specification` is JSON text.
 
 mod arguments;
+mod proof;
 mod rejects;
 mod series;
 
@@ -72,7 +73,13 @@ fn wrong_inputs() -> Failure {
     Failure::new(Code::Specification, "the expression has the wrong number of input columns")
 }
 
-/// Tokenizes or detokenizes a column, as the keyword arguments say.
+fn tweak_column(column: &Column) -> Result<TweakColumn<'_>, Failure> {
+    TweakColumn::new(&column.chunks).ok_or_else(|| {
+        Failure::new(Code::TweakMismatch, "a tweak column holds strings or bytes").with_column(column.field.name())
+    })
+}
+
+/// Tokenizes, detokenizes or rekeys a column, as the keyword arguments say.
 ///
 /// # Safety
 /// Called by Polars only: `inputs` points at `count` exports whose arrays are handed over, `arguments` at
@@ -97,15 +104,9 @@ pub unsafe extern "C" fn _polars_plugin_transform(
             return Err(wrong_inputs());
         }
         let (values, tweaks) = columns.split_first().ok_or_else(wrong_inputs)?;
-        let tweaks = match tweaks.first() {
-            None => None,
-            Some(column) => Some(TweakColumn::new(&column.chunks).ok_or_else(|| {
-                Failure::new(Code::TweakMismatch, "a tweak column holds strings or bytes")
-                    .with_column(column.field.name())
-            })?),
-        };
+        let tweaks = tweaks.first().map(tweak_column).transpose()?;
         let field = specification.output_field(&values.field)?;
-        let tokens = specification.plan()?.run(values.field.name(), &values.chunks, tweaks.as_ref())?;
+        let tokens = specification.run(values.field.name(), &values.chunks, tweaks.as_ref())?;
         // SAFETY: `output` has room for one export, which was not initialised before.
         unsafe { output.write(series::give(&field, tokens)?) };
         Ok(())

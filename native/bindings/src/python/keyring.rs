@@ -30,7 +30,7 @@ impl KeyHandle {
         }
     }
 
-    fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
+    pub(super) fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
         let guard = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         match guard.as_ref() {
             Some(handle) => handle.material().map_err(|failure| raise(py, &failure)),

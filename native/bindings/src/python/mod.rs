@@ -5,6 +5,7 @@ mod exceptions;
 mod hazmat;
 mod json_lines;
 mod keyring;
+mod proof;
 mod structure;
 mod transform;
 
@@ -25,6 +26,8 @@ mod _native {
         KeyHandle, generate_key, header_mac, import_key, key_usage, keys_are_locked, metadata_mac, open_payload,
         seal_payload,
     };
+    #[pymodule_export]
+    use super::proof::RekeyProof;
     #[pymodule_export]
     use super::structure::CsvStructure;
     #[pymodule_export]

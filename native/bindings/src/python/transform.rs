@@ -38,7 +38,7 @@ pub fn transform(
                 Failure::new(Code::TweakMismatch, "a tweak column holds strings or bytes").with_column(name)
             })?),
         };
-        let mut chunks = specification.plan()?.run(name, &[values], tweaks.as_ref())?;
+        let mut chunks = specification.run(name, &[values], tweaks.as_ref())?;
         chunks.pop().ok_or_else(|| Failure::new(Code::NativeDefect, "a chunk got lost"))
     })?;
     Ok(ArrowArray::new(field, array))

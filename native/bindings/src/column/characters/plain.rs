@@ -9,6 +9,7 @@ use crate::failure::{Code, Failure};
 use std::ops::Range;
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::ff1::{AsciiFf1, Tweak};
+use zeroize::Zeroizing;
 
 /// Rows looked at together for values that stand one after the other in memory.
 const BLOCK: usize = 256;
@@ -19,7 +20,7 @@ struct Batch<'k, 'a> {
     length: usize,
     stride: usize,
     capacity: usize,
-    source: Vec<u8>,
+    source: Zeroizing<Vec<u8>>,
     rows: Vec<u32>,
 }
 
@@ -95,7 +96,7 @@ impl<'k, 'a> Batches<'k, 'a> {
             .map_err(|_| Failure::new(Code::Scheme, "FF1 refuses this tweak"))?;
         let stride = cipher.stride();
         let capacity = batch_rows(stride);
-        let (source, rows) = (vec![0; capacity * stride], Vec::with_capacity(capacity));
+        let (source, rows) = (Zeroizing::new(vec![0; capacity * stride]), Vec::with_capacity(capacity));
         Ok(Batch { cipher, length, stride, capacity, source, rows })
     }
 }
@@ -111,7 +112,7 @@ pub(super) fn run<C: Strings, S: Sink>(
     let tweak = characters.tweak.shared(false).unwrap_or_default();
     let mut batches = Batches { characters, work: *work, tweak, by_length: Vec::new() };
     let mut wrong = Vec::new();
-    let mut gathered = Vec::new();
+    let mut gathered = Zeroizing::new(Vec::new());
     for start in (0..rows).step_by(BLOCK) {
         let end = (start + BLOCK).min(rows);
         // Columns whose values all have one length are common enough to be looked for block by block.
