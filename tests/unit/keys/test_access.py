@@ -1,5 +1,7 @@
 """A keyring opened for tokenizing only turns nothing back, whoever asks."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -57,7 +59,8 @@ def test_a_second_keyring_of_full_access_keeps_it(path, kek):
 
 def test_a_misspelt_access_grants_nothing(path, kek):
     """Only the two words are taken."""
-    for wrong in ("", "Tokenize", "none", None):
+    wrongs: list[Any] = ["", "Tokenize", "none", None]
+    for wrong in wrongs:
         with pytest.raises(KeyringError, match="no access"):
             open_keyring(path, kek, access=wrong)
 

@@ -30,6 +30,9 @@ class Disk:
 
         def call(*args, **kwargs):
             if len(self.calls) >= self.last:
+                # Without power there are no locks either.
+                if name == "close":
+                    return real(*args)
                 raise PowerLossError
             self.calls.append(name)
             if name in {"rename", "replace", "link"}:
