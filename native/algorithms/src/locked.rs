@@ -201,10 +201,10 @@ mod tests {
         let mut flags = None;
         let mut inside = false;
         for line in maps.lines() {
-            if let Some((start, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-')) {
-                if let (Ok(start), Ok(end)) = (usize::from_str_radix(start, 16), usize::from_str_radix(end, 16)) {
-                    inside = (start..end).contains(&address);
-                }
+            if let Some((start, end)) = line.split_once(' ').and_then(|(range, _)| range.split_once('-'))
+                && let (Ok(start), Ok(end)) = (usize::from_str_radix(start, 16), usize::from_str_radix(end, 16))
+            {
+                inside = (start..end).contains(&address);
             }
             if inside && line.starts_with("VmFlags:") {
                 flags = Some(line.to_owned());

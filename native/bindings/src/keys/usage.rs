@@ -28,7 +28,10 @@ pub struct Counted {
     pub last_used: u64,
 }
 
-static USAGES: Mutex<BTreeMap<(u32, [u8; 16]), Arc<Usage>>> = Mutex::new(BTreeMap::new());
+/// By id and key-check value.
+type Usages = BTreeMap<(u32, [u8; 16]), Arc<Usage>>;
+
+static USAGES: Mutex<Usages> = Mutex::new(BTreeMap::new());
 
 /// The counts of a key version.
 pub fn of(id: u32, check_value: [u8; 16]) -> Arc<Usage> {
