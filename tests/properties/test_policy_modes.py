@@ -207,7 +207,7 @@ def test_dictionaries_stay_dictionaries(ring, values, on_invalid, suffix):
 )
 def test_partitions_come_back(ring, regions, suffix):
     """Values of paths are tokenized in paths, whatever characters they have."""
-    from tokenkit.jobs.targets import partition_folder
+    from tokenkit.jobs.outlets import partition_folder
 
     columns = {
         "region": {"scheme": "text", "key": "one"},

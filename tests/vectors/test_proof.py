@@ -17,7 +17,7 @@ from tokenkit.policy import ColumnRule
 
 SECRET = bytes(range(32))
 RUN = bytes(range(16)).hex()
-VALUES = {
+VALUES: dict[str, list[str] | list[None]] = {
     "null": [None] * 3,
     "empty": [""] * 2,
     "literal": ["N/A"],

@@ -20,11 +20,12 @@ from tokenkit.jobs.connectors import format_of
 from tokenkit.jobs.documents import document_of
 from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import MODES, Job
+from tokenkit.jobs.outlets import sink_of
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.writing import is_of_run, rejects_path
 from tokenkit.jobs.report import Report, refusal
-from tokenkit.jobs.targets import is_folder, renamed, sink_of
+from tokenkit.jobs.targets import is_folder, renamed
 from tokenkit.keys import Keyring
 from tokenkit.policy import ColumnMetadata, Metadata
 

@@ -22,6 +22,7 @@ from tokenkit.jobs.checks import check_job, check_unchanged, check_values, is_do
 from tokenkit.jobs.connectors import sidecar_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.locking import sweep, sweep_folder
+from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.places import check_places
@@ -32,7 +33,7 @@ from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path, remove_stal
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import fingerprints, run_id
 from tokenkit.jobs.tallies import Counts, joined
-from tokenkit.jobs.targets import Outlet, Target, is_folder, target_of
+from tokenkit.jobs.targets import Target, is_folder, target_of
 from tokenkit.keys import current_keyring
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

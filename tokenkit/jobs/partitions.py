@@ -8,8 +8,8 @@ import polars as pl
 from tokenkit.engines.column import ColumnCall
 from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.errors import PolicyError, translated
+from tokenkit.jobs.outlets import partition_folder
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.targets import partition_folder
 
 
 def turned_path(item: Input) -> Path:

@@ -1,46 +1,18 @@
 """Where a job writes: a file, a folder as a whole, one more file of a folder, or its partitions."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
-from urllib.parse import quote
+from typing import Protocol, Self
 
-import polars as pl
-
-from tokenkit.errors import JobError
 from tokenkit.jobs.aside import AsideFile, already_there, flush_folder, refusing
 from tokenkit.jobs.connectors import (
-    Format,
-    Sink,
     TextOptions,
-    format_of,
     sidecar_of,
     suffix_of,
 )
-from tokenkit.jobs.inputs import NULL_PARTITION
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.outlets import FileOutlet, Outlet, PartitionOutlet, StagedOutlet, metadata_line
 from tokenkit.jobs.staging import AsideFolder
-
-
-class Outlet(Protocol):
-    """One output of a pass."""
-
-    format: Format
-
-    @property
-    def sink(self) -> Sink:
-        """What writes it."""
-
-    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
-        """Give the lazy frame that writes the rows when it runs."""
-
-    def close(self, *, complete: bool) -> None:
-        """Write what the output ends with, if all rows are in it, and close it."""
-
-    def count(self) -> int:
-        """Count the rows that were written, by reading them again."""
 
 
 class Target(Protocol):
@@ -82,7 +54,7 @@ class FileTarget:
             if self._make_folder and not folder.exists():
                 stack.callback(_remove_empty, folder)
                 folder.mkdir()
-            self._outlet = _FileOutlet(self.path, self._text)
+            self._outlet = FileOutlet(self.path, self._text)
             stack.push(self._outlet.aside)
             self._stack = stack.pop_all()
         return self
@@ -90,7 +62,7 @@ class FileTarget:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def outlet(self, relative: Path) -> "_FileOutlet":
+    def outlet(self, relative: Path) -> "FileOutlet":
         """Give the file; whatever the input is named, there is one."""
         del relative
         return self._outlet
@@ -116,7 +88,7 @@ class FileTarget:
                 # Written before anything is taken away: the disk may be full.
                 beside = stack.enter_context(AsideFile(sidecar))
                 with refusing(sidecar), beside.writer() as file:
-                    file.write(_line(outlet.metadata))
+                    file.write(metadata_line(outlet.metadata))
                 beside.flush()
             with refusing(self.path):
                 if self.path.exists():
@@ -138,31 +110,6 @@ class FileTarget:
     def is_published(self) -> bool:
         """Whether the file has its name."""
         return self._outlet.aside.is_published()
-
-
-class _FileOutlet:
-    def __init__(self, path: Path, text: TextOptions) -> None:
-        self.format, self.sink = sink_of(path, text)
-        self.metadata: str | None = None
-        self._shown = path
-        self.aside = AsideFile(path)
-        self._writer: BinaryIO | None = None
-
-    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
-        self.metadata = metadata
-        self._writer = self.aside.writer()
-        return self.sink.write(frame, self._writer, metadata)
-
-    def close(self, *, complete: bool) -> None:
-        if self._writer is None:
-            return
-        if complete:
-            with refusing(self._shown):
-                self.sink.finish(self._writer)
-        self._writer.close()
-
-    def count(self) -> int:
-        return self.sink.count(self.aside.path)
 
 
 class FolderTarget:
@@ -205,38 +152,6 @@ class FolderTarget:
         return self._aside.is_published()
 
 
-class StagedOutlet:
-    """A file in a folder that isn't published yet: its names may be the final ones."""
-
-    def __init__(self, path: Path, text: TextOptions, shown: Path) -> None:
-        self.format, self.sink = sink_of(path, text)
-        self._path = path
-        self._shown = shown
-        self._writer: BinaryIO | None = None
-
-    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
-        """Give the lazy frame that writes the rows when it runs."""
-        if metadata is not None and self.sink.metadata_beside:
-            with refusing(self._shown):
-                sidecar_of(self._path).write_bytes(_line(metadata))
-        with refusing(self._shown):
-            self._writer = self._path.open("x+b")
-        return self.sink.write(frame, self._writer, metadata)
-
-    def close(self, *, complete: bool) -> None:
-        """Write what the output ends with, if all rows are in it, and close it."""
-        if self._writer is None:
-            return
-        if complete:
-            with refusing(self._shown):
-                self.sink.finish(self._writer)
-        self._writer.close()
-
-    def count(self) -> int:
-        """Count the rows that were written, by reading them again."""
-        return self.sink.count(self._path)
-
-
 class PartitionTarget:
     """A folder of Hive partitions, of which those that get rows are replaced."""
 
@@ -256,12 +171,12 @@ class PartitionTarget:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def outlet(self, relative: Path) -> "_PartitionOutlet":
+    def outlet(self, relative: Path) -> "PartitionOutlet":
         """Give all partitions at once."""
         del relative
         # Polars takes a path that isn't absolute for one below the folder.
         folder = self._aside.path.absolute()
-        return _PartitionOutlet(folder, self._name, self._text, self._columns)
+        return PartitionOutlet(folder, self._name, self._text, self._columns)
 
     def flush(self) -> int:
         """Flush every file to the disk."""
@@ -274,65 +189,6 @@ class PartitionTarget:
     def is_published(self) -> bool:
         """Whether a partition has its name."""
         return self._aside.is_published()
-
-
-@dataclass
-class _PartitionOutlet:
-    folder: Path
-    name: str
-    text: TextOptions
-    columns: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        self.format, self.sink = sink_of(Path(self.name), self.text)
-        self._metadata: str | None = None
-
-    def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
-        if not hasattr(pl, "PartitionBy"):
-            raise JobError(
-                "this version of Polars can't write partitions",
-                hint="install a newer one: pip install --upgrade polars",
-            )
-        if not self.sink.partitionable:
-            raise JobError(
-                f"{self.format.name} files can't be partitioned",
-                hint="write Parquet: --format parquet",
-            )
-        self._metadata = metadata
-        target = pl.PartitionBy(
-            self.folder,
-            key=list(self.columns),
-            include_key=False,
-            file_path_provider=self._place,
-            # Otherwise a second file of a large partition would get the first one's name.
-            approximate_bytes_per_file=None,
-        )
-        return self.sink.write(frame, target, metadata)
-
-    def close(self, *, complete: bool) -> None:
-        if not complete:
-            return
-        self.sink.finish(None)
-        if self._metadata is not None and self.sink.metadata_beside:
-            for path in self._files():
-                sidecar_of(path).write_bytes(_line(self._metadata))
-
-    def count(self) -> int:
-        return sum(self.sink.count(path) for path in self._files())
-
-    def _files(self) -> Iterator[Path]:
-        return self.folder.rglob(self.name)
-
-    def _place(self, given: "pl.io.partition.FileProviderArgs") -> str:
-        row = given.partition_keys.row(0, named=True)
-        folders = [partition_folder(name, row[name]) for name in self.columns]
-        place = self.folder
-        for folder in folders:
-            place /= folder
-            # Not its parents: where a job has failed, Polars may still be writing, and the folder
-            # that was removed must not come back.
-            place.mkdir(exist_ok=True)
-        return str(place / self.name)
 
 
 def target_of(job: Job, run: str, default_suffix: str) -> Target:
@@ -379,31 +235,6 @@ def renamed(relative: Path, suffix: str | None) -> Path:
     return relative.with_name(relative.name[: len(relative.name) - len(known)] + suffix)
 
 
-def partition_folder(column: str, value: object) -> str:
-    """Name the folder of a partition, as Hive does.
-
-    Examples
-    --------
-    >>> partition_folder("country", "A/B"), partition_folder("country", None)
-    ('country=A%2FB', 'country=__HIVE_DEFAULT_PARTITION__')
-    """
-    shown = NULL_PARTITION if value is None else quote(str(value), safe="")
-    return f"{quote(column, safe='')}={shown}"
-
-
-def sink_of(path: Path, text: TextOptions) -> tuple[Format, Sink]:
-    """Give the format of an output, and what writes it."""
-    found = format_of(path)
-    # A file of another format has no use for the options of the input.
-    options = TextOptions(delimiter=text.delimiter, quote=text.quote or '"')
-    chosen = options if found.name == "csv" else TextOptions()
-    return found, found.sink(suffix_of(path) or "", chosen)
-
-
 def _remove_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _line(metadata: str) -> bytes:
-    return metadata.encode("ascii") + b"\n"

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from tokenkit.engines.polars.rekey import Proof
 from tokenkit.errors import JobError, translated
-from tokenkit.jobs.aside import already_there, refusing
+from tokenkit.jobs.aside import already_there, masked, refusing
 from tokenkit.jobs.checks import holds
 from tokenkit.jobs.connectors import TextOptions, format_of
-from tokenkit.jobs.inputs import InputFile, find_inputs, masked
+from tokenkit.jobs.inputs import InputFile, find_inputs
 from tokenkit.jobs.locking import held
+from tokenkit.jobs.outlets import StagedOutlet
 from tokenkit.jobs.preparation import kept_as_they_are
 from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.rekeying.journal import commit, recover
@@ -19,7 +20,6 @@ from tokenkit.jobs.rekeying.preparation import RekeyInput, prepare_file
 from tokenkit.jobs.rekeying.report import FileStatus, RekeyedColumn, RekeyedFile, RekeyReport
 from tokenkit.jobs.rekeying.request import RekeyRequest
 from tokenkit.jobs.staging import AsideFolder
-from tokenkit.jobs.targets import StagedOutlet
 from tokenkit.keys import Keyring, current_keyring
 
 

@@ -8,11 +8,11 @@ import polars as pl
 from tokenkit.engines.column import Side
 from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
 from tokenkit.errors import EngineError, from_polars, translated
+from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.progress import Progress, RowCounter
 from tokenkit.jobs.rekeying.preparation import RekeyInput, TokenColumn, token_rows
 from tokenkit.jobs.streaming import collect
-from tokenkit.jobs.targets import Outlet
 from tokenkit.keys import KeyVersion
 
 
