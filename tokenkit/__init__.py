@@ -8,6 +8,7 @@ from tokenkit import errors
 from tokenkit.engines import detokenize, rekey, tokenize
 from tokenkit.engines.polars import expressions as expr
 from tokenkit.engines.polars import namespaces as _namespaces  # noqa: F401 - registers them
+from tokenkit.engines.search import search_tokens
 from tokenkit.jobs import Outcome, apply
 from tokenkit.jobs.reading import read_metadata, scan
 from tokenkit.jobs.rejects import open_rejects
@@ -38,6 +39,7 @@ __all__ = [
     "read_metadata",
     "rekey",
     "scan",
+    "search_tokens",
     "tokenize",
     "use_keyring",
 ]
