@@ -183,6 +183,13 @@ pub struct Batch {
 
 impl Batch {
     fn push(&mut self, row: usize, value: &[u8]) {
+        let size = self.bytes.len() + value.len();
+        if size > self.bytes.capacity() {
+            // Not left to the vector, which would leave a copy of the values behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(size.max(2 * self.bytes.capacity())));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
+        }
         self.bytes.extend_from_slice(value);
         self.close_row(row);
     }

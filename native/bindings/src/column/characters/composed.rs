@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::check_digit::{luhn_sum, solve_luhn};
 use tokenkit_algorithms::ff1::{Direction, Tweak};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Most bytes of a tweak column's cell: longer ones are no labels, and a batch holds hundreds.
 const LONGEST_TWEAK: usize = 1 << 16;
@@ -32,15 +33,31 @@ struct Batch<'k, N: Notation + 'k> {
     tweaks: Vec<u8>,
 }
 
+impl<'k, N: Notation + 'k> Drop for Batch<'k, N> {
+    fn drop(&mut self) {
+        self.whole.zeroize();
+        self.source.zeroize();
+        self.target.zeroize();
+    }
+}
+
 /// Buffers that one row after the other uses.
 #[derive(Default)]
-struct RowBuffers<S> {
+struct RowBuffers<S: Zeroize> {
     symbols: Vec<S>,
     digits: Vec<u8>,
     tweak: Vec<u8>,
     text: Vec<u8>,
     /// Places in a batch of rows that became literals.
     met: Vec<usize>,
+}
+
+impl<S: Zeroize> Drop for RowBuffers<S> {
+    fn drop(&mut self) {
+        self.symbols.zeroize();
+        self.digits.zeroize();
+        self.text.zeroize();
+    }
 }
 
 struct Run<'k, 'a, N: Notation> {
@@ -277,7 +294,8 @@ impl<'k, N: Notation> Run<'k, '_, N> {
         let body = characters.body_length(batch.length);
         let first = characters.keep_first;
         let tweak_length = if batch.tweaks.is_empty() { 0 } else { batch.tweak_length };
-        let (mut source, mut target) = (vec![N::Symbol::default(); batch.stride], Vec::new());
+        let mut source = Zeroizing::new(vec![N::Symbol::default(); batch.stride]);
+        let mut target = source.clone();
         for place in std::mem::take(&mut buffers.met) {
             let row = batch.rows[place] as usize;
             if characters.check_digit == Some(CheckDigit::Invalid) {
@@ -288,7 +306,7 @@ impl<'k, N: Notation> Run<'k, '_, N> {
             let tweak = &batch.tweaks[place * tweak_length..][..tweak_length];
             loop {
                 source[..body].copy_from_slice(&whole[first..first + body]);
-                target.clone_from(&source);
+                target.copy_from_slice(&source);
                 N::apply(&batch.cipher, work.direction, &source, &mut target, tweak)?;
                 restore(characters, notation, work.direction, column.bytes(row), whole, &target[..body], buffers);
                 if !work.literals.contains(&buffers.text) {

@@ -7,11 +7,12 @@ use crate::failure::{Code, Failure};
 use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
 use tokenkit_algorithms::ff1::{AsciiFf1, Direction, Ff1, Parameters, Tweak};
+use zeroize::Zeroize;
 
 /// Reads values into symbols, encrypts symbols, and writes them back.
 pub trait Notation {
     /// One character of the alphabet.
-    type Symbol: Copy + Default;
+    type Symbol: Copy + Default + Zeroize;
     /// FF1 over symbols.
     type Cipher<'k>
     where
