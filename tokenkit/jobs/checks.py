@@ -23,7 +23,7 @@ from tokenkit.jobs.job import MODES, Job
 from tokenkit.jobs.outlets import sink_of
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.rejects.writing import is_of_run, rejects_path
+from tokenkit.jobs.rejects.writing import count_rows, is_of_run, rejects_path
 from tokenkit.jobs.report import Report, refusal
 from tokenkit.jobs.targets import is_folder, renamed
 from tokenkit.keys import Keyring
@@ -94,7 +94,7 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
         _check_versions(target, inputs[0], keyring)
         suffix = job.output_format or inputs[0].suffix
         outputs = [target / f"part-{run}{suffix}"]
-        return holds(outputs[0], run, keyring) and not _lacks_rejects(job, inputs, outputs, run)
+        return holds(outputs[0], run, keyring) and not _lacks_rows(job, inputs, outputs, run)
     if not target.exists():
         return False
     outputs = [target]
@@ -102,22 +102,23 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
         outputs = [target / renamed(turned_path(item), job.output_format) for item in inputs]
     if not all(holds(path, run, keyring) for path in outputs):
         raise already_there(target)
-    if _lacks_rejects(job, inputs, outputs, run):
+    if _lacks_rows(job, inputs, outputs, run):
         raise OutputExists(
-            "the output is there, and its rejected rows are not",
+            "the output is there, and rows of it or its rejected rows are not",
             file=str(target),
-            hint="put the file of rejected rows back beside it, or add --force to do the job again",
+            hint="put back what was written, or add --force to do the job again",
         )
     return True
 
 
-def _lacks_rejects(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> bool:
+def _lacks_rows(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> bool:
     """Whether rows of the input are neither in the output nor in a file of rejected rows."""
-    if not any(item.cells for item in inputs) or is_of_run(rejects_path(job, run), run):
-        return False
+    rejects = rejects_path(job, run)
     with translated():
         read = sum(_rows(item, job.limit) for item in inputs)
-        return read != sum(sink_of(path, job.text)[1].count(path) for path in outputs)
+        written = sum(sink_of(path, job.text)[1].count(path) for path in outputs)
+        set_aside = count_rows(rejects) if is_of_run(rejects, run) else 0
+    return read != written + set_aside
 
 
 def _rows(item: Input, limit: int | None) -> int:

@@ -52,6 +52,16 @@ def test_forged_metadata_skips_nothing(job, write, tmp_path):
         job("tokenize", "a.csv", "b.csv", SSN)
 
 
+def test_an_output_that_lost_rows_is_not_done(job, write, tmp_path):
+    """Metadata alone doesn't say that a run is complete: the rows are counted."""
+    write("a.csv", ROWS)
+    job("tokenize", "a.csv", "b.csv", SSN)
+    lines = (tmp_path / "b.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "b.csv").write_text("".join(lines[:-1]))
+    with pytest.raises(OutputExists, match="rows of it"):
+        job("tokenize", "a.csv", "b.csv", SSN)
+
+
 def test_the_run_stands_in_the_metadata(job, write, tmp_path):
     """The output names the run that wrote it."""
     write("a.csv", ROWS)

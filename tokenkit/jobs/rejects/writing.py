@@ -74,7 +74,7 @@ class RejectsFile:
 
     def count_last(self) -> int:
         """Count the rows of the last pass, by reading them again."""
-        return _count(self._files[-1].path)
+        return count_rows(self._files[-1].path)
 
     def clear(self) -> None:
         """Remove another run's file: this one has rejected no row."""
@@ -104,7 +104,7 @@ class RejectsFile:
             parts = pl.scan_parquet([file.path for file in self._files], glob=False)
             with whole.writer() as writer:
                 _sink(parts, writer, description).collect(engine="streaming")
-            count = _count(whole.path)
+            count = count_rows(whole.path)
         if count != rows:
             raise JobError(
                 f"{rows:,} rows were rejected, and {count:,} set aside; nothing was written",
@@ -172,5 +172,6 @@ def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) 
     )
 
 
-def _count(path: Path) -> int:
+def count_rows(path: Path) -> int:
+    """Count the rows of a file of rejected rows."""
     return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
