@@ -51,7 +51,7 @@ class ColumnCall:
     proof: "tuple[_native.RekeyProof, Side] | None" = None
 
     def __post_init__(self) -> None:
-        if self.operation == "detokenize":
+        if self.operation != "tokenize":
             self.version.require_revealing()
         if self.rule.tweak is not None:
             object.__setattr__(self, "has_tweak_column", True)

@@ -9,7 +9,7 @@ import pytest
 
 import tokenkit as tk
 from tokenkit.errors import InvalidValues, KeyVersionUnknown, PolicyError, SchemeError
-from tokenkit.keys import Keyring
+from tokenkit.keys import Keyring, key_uses
 from tokenkit.policy import ColumnRule, Metadata, Policy
 
 KEY = {"key": "data"}
@@ -153,3 +153,21 @@ def test_one_way_schemes_are_refused(ring: Keyring, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(scheme, "reversible", False, raising=False)
     with pytest.raises(SchemeError, match="can't be turned back"):
         tk.rekey(pl.LazyFrame({"c": ["1"], "tenant": ["t"]}), policy, keyring=ring)
+
+
+def test_rekeying_counts_as_use_of_both_versions(ring):
+    """Old tokens are turned back and new ones made, value by value."""
+    frame = pl.DataFrame({"ssn": ["078-05-1120", None, "219-09-9999"]})
+    rule = {"scheme": "us-ssn", "key": "data"}
+    policy = {"columns": {"ssn": rule}}
+    old = {"columns": {"ssn": {**rule, "version": 1}}}
+    tokens = tk.tokenize(frame, old, keyring=ring)
+    ids = [version.id for version in ring["data"].versions]
+    before = {use.id: (use.tokenized, use.detokenized) for use in key_uses()}
+    tk.rekey(tokens, policy, versions=1, keyring=ring)
+    after = {use.id: (use.tokenized, use.detokenized) for use in key_uses()}
+    changes = [
+        tuple(b - a for a, b in zip(before.get(key, (0, 0)), after[key], strict=True))
+        for key in ids
+    ]
+    assert changes == [(0, 2), (2, 0)]

@@ -61,10 +61,13 @@ impl Rekey {
         tweaks: Option<&TweakColumn<'_>>,
         proving: Option<&Proving<'_>>,
     ) -> Result<Vec<ArrayRef>, Failure> {
-        each_chunk(name, chunks, tweaks, proving, |chunk, tweaks, proving| {
+        let turned = each_chunk(name, chunks, tweaks, proving, |chunk, tweaks, proving| {
             let pass = Pass { old: &self.old, new: &self.new, proving };
             pass.turn(chunk, tweaks)
-        })
+        })?;
+        self.old.count_use(chunks);
+        self.new.count_use(chunks);
+        Ok(turned)
     }
 }
 
@@ -81,6 +84,7 @@ impl Plan {
             let pass = Pass { old: self, new: self, proving };
             pass.prove(chunk, tweaks).map(|invalid| ((), invalid))
         })?;
+        self.count_use(chunks);
         Ok(())
     }
 }
