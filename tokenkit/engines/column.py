@@ -51,6 +51,9 @@ class ColumnCall:
     proof: "tuple[_native.RekeyProof, Side] | None" = None
 
     def __post_init__(self) -> None:
+        for version in (self.version, self.new_version):
+            if version is not None:
+                version.require_algorithm(self.rule.scheme.algorithm)
         if self.operation != "tokenize":
             self.version.require_revealing()
         if self.rule.tweak is not None:

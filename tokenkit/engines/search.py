@@ -93,7 +93,8 @@ def search_tokens(
             column or "",
         )
         for version in key.versions
-        if version.state is KeyState.ENABLED
+        # A key of one algorithm made no token by another.
+        if version.state is KeyState.ENABLED and version.kind.does(rule.scheme.algorithm)
     }
 
 

@@ -5,7 +5,7 @@ them. See the token contract, "Keys and subkeys" and "Keyring file".
 """
 
 from tokenkit.keys.current import current_keyring, forget_keyrings, use_keyring
-from tokenkit.keys.key import Key, KeyState, KeyVersion
+from tokenkit.keys.key import Key, KeyKind, KeyState, KeyVersion
 from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.opening import (
     accept_older,
@@ -20,6 +20,7 @@ from tokenkit.keys.usage import KeyUse, key_uses, on_use
 
 __all__ = [
     "Key",
+    "KeyKind",
     "KeyProvider",
     "KeyState",
     "KeyUse",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_ROTATE_AFTER = 36_500
 """The longest cryptoperiod, in days."""
 
+_DOMAIN = re.compile(r"[a-z0-9._-]{1,64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -52,6 +53,27 @@ def checked_name(name: object) -> str:
     return name
 
 
+def checked_domain(domain: object) -> str:
+    """Give back a domain that is well formed.
+
+    Raises
+    ------
+    InvalidKey
+        Unless it has 1 to 64 characters of ``a-z 0-9 . _ -``.
+
+    Examples
+    --------
+    >>> checked_domain("credit-card")
+    'credit-card'
+    """
+    if not isinstance(domain, str) or _DOMAIN.fullmatch(domain) is None:
+        raise InvalidKey(
+            "a domain has 1 to 64 characters of a-z, 0-9, '.', '_' and '-'",
+            hint="columns that name none have their scheme's name for domain",
+        )
+    return domain
+
+
 Access: TypeAlias = Literal["all", "tokenize"]
 """What a keyring is opened for."""
 
@@ -62,6 +84,24 @@ def checked_access(access: str) -> None:
         raise KeyringError(
             f"there is no access {access!r}", hint='use "all" (the default) or "tokenize"'
         )
+
+
+class KeyKind(StrEnum):
+    """What sort of key a version is, and so what it can do."""
+
+    TOKENKIT = "tokenkit"
+    RAW_AES_SIV = "raw:aes-siv"
+    RAW_HMAC = "raw:hmac"
+
+    def does(self, algorithm: str) -> bool:
+        """Whether a key of this kind does what an algorithm of a scheme needs.
+
+        Examples
+        --------
+        >>> KeyKind.TOKENKIT.does("FF1"), KeyKind.RAW_AES_SIV.does("FF1")
+        (True, False)
+        """
+        return self is KeyKind.TOKENKIT or (self is KeyKind.RAW_AES_SIV and algorithm == "AES-SIV")
 
 
 class KeyState(StrEnum):
@@ -86,6 +126,8 @@ class KeyVersion(Unexportable):
         Nonzero 32-bit number, unique in the keyring; plans and tokens name the version by it.
     check_value
         16 bytes derived from the key, which tell a right key from a wrong one.
+    kind
+        ``tokenkit``, or for imported keys of one algorithm ``raw:aes-siv`` or ``raw:hmac``.
     state
         ``enabled``, ``disabled`` or ``destroyed``.
     created
@@ -102,6 +144,7 @@ class KeyVersion(Unexportable):
     number: int
     id: int
     check_value: bytes
+    kind: KeyKind = KeyKind.TOKENKIT
     state: KeyState = KeyState.ENABLED
     created: datetime
     primary_since: datetime | None = None
@@ -127,6 +170,22 @@ class KeyVersion(Unexportable):
                 f'key "{self.name}" version {self.number} (id {self.id}) was opened for '
                 "tokenizing only",
                 hint='open the keyring with access="all" where tokens may be turned back',
+            )
+
+    def require_algorithm(self, algorithm: str) -> None:
+        """Raise :class:`~tokenkit.errors.InvalidKey` if it was imported for another algorithm.
+
+        Examples
+        --------
+        >>> from tokenkit.keys import Keyring
+        >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        ...     ring["payments"].primary.require_algorithm("FF1")
+        """
+        if not self.kind.does(algorithm):
+            raise InvalidKey(
+                f'key "{self.name}" version {self.number} (id {self.id}) was imported as '
+                f"{self.kind}, and does no {algorithm}",
+                hint="rotate the key, or use one that tokenkit made: tokenkit keys add FILE NAME",
             )
 
     def authenticate(self, message: bytes) -> bytes:

@@ -237,6 +237,22 @@ class Keyring(Unexportable):
         self._destroyed = True
         return version
 
+    def adopt(self, name: str, versions: Sequence[KeyVersion], primary: int) -> Key:
+        """Take in versions that came from elsewhere; those that are there already stay as they are.
+
+        A key that is there gets ``primary`` for its primary version if that is newer than its own.
+        For :mod:`tokenkit.keys.tink` and :mod:`tokenkit.keys.exchange`. Kept only once the keyring
+        is saved.
+
+        Raises
+        ------
+        KeyConflict
+            If another version has one's number or id, or was destroyed here.
+        """
+        self._lease.check()
+        lifecycle.adopt(self._records, checked_name(name), versions, primary)
+        return self[name]
+
     def set_rotate_after(self, name: str, days: int | None) -> None:
         """Set a key's cryptoperiod, in days; None for none. Kept only once the keyring is saved.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tokenkit.errors import InvalidKey
 from tokenkit.keys.key import (
     MAX_ROTATE_AFTER,
+    KeyKind,
     KeyRecord,
     KeyState,
     KeyVersion,
@@ -107,9 +108,15 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
     kinds: dict[str, type] = {
         name: type(None) if date is None else str for name, date in dates.items()
     }
+    # Versions of tokenkit's own kind don't say so.
+    if "kind" in given:
+        kinds["kind"] = str
     version = fields(
         value, where, number=int, id=int, check_value=str, state=str, created=str, **kinds
     )
+    if given.get("kind", KeyKind.RAW_HMAC) not in {KeyKind.RAW_AES_SIV, KeyKind.RAW_HMAC}:
+        raise MalformedError("a key version's kind isn't known")
+    kind = KeyKind(given.get("kind", KeyKind.TOKENKIT))
     if version["state"] not in set(KeyState):
         raise MalformedError("a key version's state isn't known")
     state = KeyState(version["state"])
@@ -119,7 +126,11 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
     handle = None
     if state is not KeyState.DESTROYED:
         handle = unused.pop(version["id"], None)
-        if handle is None or handle.check_value.hex() != version["check_value"]:
+        if (
+            handle is None
+            or handle.check_value.hex() != version["check_value"]
+            or handle.kind != kind
+        ):
             raise MalformedError("a key version's bytes are missing or others")
     moments = {name: None if date is None else moment(date, where) for name, date in dates.items()}
     if (moments["destroyed"] is not None) != (state is KeyState.DESTROYED):
@@ -131,6 +142,7 @@ def _version(name: str, value: object, unused: dict[int, "KeyHandle"], ids: set[
         number=version["number"],
         id=version["id"],
         check_value=_check_value(version["check_value"]),
+        kind=kind,
         state=state,
         created=moment(version["created"], where),
         primary_since=moments["primary_since"],
@@ -159,4 +171,5 @@ def _written(version: KeyVersion) -> dict[str, object]:
         "state": version.state.value,
         "created": written_moment(version.created),
         **{name: None if date is None else written_moment(date) for name, date in dates.items()},
+        **({} if version.kind is KeyKind.TOKENKIT else {"kind": version.kind.value}),
     }

@@ -67,6 +67,37 @@ def create(path: Path, content: bytes) -> None:
         raise _refused(path, exc) from None
 
 
+def create_private(path: Path, content: bytes | bytearray) -> None:
+    """Write a new file with something secret in it, for its owner alone, all or nothing.
+
+    Raises
+    ------
+    KeyringExists
+        If there is a file at that path.
+    KeyringError
+        If the system refuses to write it.
+    """
+    reason = ""
+    try:
+        descriptor, temporary = _written_aside(path, content)
+        os.close(descriptor)
+        try:
+            _claim(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush_folder(path)
+    except FileExistsError:
+        raise KeyringExists(
+            f"{path} is already there, and isn't overwritten", hint="choose another name"
+        ) from None
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    if reason:
+        raise KeyringError(
+            f"{path} can't be written: {reason}", hint="check the folder and its permissions"
+        )
+
+
 def already_there(path: Path) -> KeyringExists:
     """Say that a file is in the way of a new keyring."""
     return KeyringExists(
@@ -168,7 +199,7 @@ def _lock(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _written_aside(path: Path, content: bytes) -> tuple[int, Path]:
+def _written_aside(path: Path, content: bytes | bytearray) -> tuple[int, Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o600)

@@ -42,15 +42,27 @@ const CONTRACT: &[u8] = b"tokenkit/1\0";
 /// The most bytes that one HKDF-SHA-256 expansion gives (RFC 5869 section 2.3).
 const MAX_SUBKEY_BYTES: usize = 255 * 32;
 
-/// Fills `out` with the subkey of `version` for `purpose` and `domain`, then overwrites what the
+/// Fills `out` with the subkey of `version` (32 bytes) for `purpose` and `domain`, then overwrites what the
 /// derivation left on the stack.
 ///
 /// # Panics
 ///
 /// If `out` is longer than 8,160 bytes, the most that HKDF-SHA-256 can give.
-pub fn subkey(version: &[u8; 32], purpose: Purpose, domain: &str, out: &mut [u8]) {
+pub fn subkey(version: &[u8], purpose: Purpose, domain: &str, out: &mut [u8]) {
     assert!(out.len() <= MAX_SUBKEY_BYTES, "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes");
     expand(version, &[CONTRACT, &[purpose as u8], domain.as_bytes()], out);
+    scrub_stack();
+}
+
+/// As [`subkey`], for a key of another kind, which the contract names: `kind ‖ 0x00` stands before the domain, and no
+/// domain has such a beginning.
+///
+/// # Panics
+///
+/// As [`subkey`].
+pub fn raw_subkey(key: &[u8], kind: &str, purpose: Purpose, domain: &str, out: &mut [u8]) {
+    assert!(out.len() <= MAX_SUBKEY_BYTES, "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes");
+    expand(key, &[CONTRACT, &[purpose as u8], kind.as_bytes(), &[0], domain.as_bytes()], out);
     scrub_stack();
 }
 
@@ -63,12 +75,12 @@ pub fn subkey(version: &[u8; 32], purpose: Purpose, domain: &str, out: &mut [u8]
 ///
 /// If `out` is longer than 8,160 bytes, the most that HKDF-SHA-256 can give.
 #[inline(never)]
-pub fn expand(key: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
+pub fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
     Hkdf::<Sha256>::new(None, key).expand_multi_info(info, out).expect("the caller checked the length");
 }
 
 /// The key-check value: it tells a right key from a wrong one, and may be stored in clear.
-pub fn check_value(version: &[u8; 32]) -> [u8; 16] {
+pub fn check_value(version: &[u8]) -> [u8; 16] {
     let mut value = [0; 16];
     subkey(version, Purpose::KeyCheck, "", &mut value);
     value

@@ -20,6 +20,8 @@ pub enum Code {
     AccessDenied,
     /// Two different keys claim one id.
     KeyConflict,
+    /// The key is of a kind that can't do what is asked.
+    InvalidKey,
     /// Values that don't fit the scheme.
     InvalidValues,
     /// A column of a type that can't be tokenized.
@@ -40,6 +42,7 @@ impl Code {
             Code::Scheme => "TK103",
             Code::KeyNotLoaded => "TK201",
             Code::KeyConflict => "TK202",
+            Code::InvalidKey => "TK206",
             Code::AccessDenied => "TK219",
             Code::InvalidValues => "TK301",
             Code::UnsupportedType => "TK302",

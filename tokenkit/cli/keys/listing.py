@@ -39,6 +39,7 @@ def _rows(ring: "Keyring") -> list[dict[str, Any]]:
             "primary": version.number == ring[name].primary_number,
             "id": version.id,
             "check_value": version.check_value.hex(),
+            "kind": version.kind.value,
             "created": _moment(version.created),
             "primary_since": _moment(version.primary_since),
             "disabled": _moment(version.disabled),
@@ -72,7 +73,7 @@ def _print_table(file: Path, rows: list[dict[str, Any]]) -> None:
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         table.add_row(
-            row["key"],
+            row["key"] if row["kind"] == "tokenkit" else f"{row['key']} ({row['kind']})",
             str(row["version"]),
             " ".join(
                 filter(None, (row["state"], (row["disabled"] or row["destroyed"] or "")[:10]))

@@ -1,8 +1,10 @@
 //! A keyring's payload: metadata and key bytes, sealed with AES-256-GCM under a subkey of the file key.
 //!
 //! Key bytes go from the registry into the ciphertext and back without passing through Python.
-//! Plaintext: u32be metadata length, metadata, u32be count, then for each version u32be id and its 32 bytes.
+//! Plaintext: u32be metadata length, metadata, u32be count, then for each version u32be id and its 32 bytes. Where there
+//! are keys of other kinds: u32be count, then for each of them u32be id, u8 kind, u8 length and its bytes.
 
+use super::kind::Kind;
 use super::registry::{Handle, KeyMaterial, VERSION_BYTES};
 use crate::failure::{Code, Failure};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -53,13 +55,22 @@ pub fn seal(
 ) -> Result<Vec<u8>, Failure> {
     let too_large = |_| Failure::new(Code::Specification, "the keyring is too large");
     // Allocated once at full size, so that no growth leaves a copy of key bytes behind.
-    let size = 8 + metadata.len() + keys.len() * (4 + VERSION_BYTES);
+    let size = 12 + metadata.len() + keys.iter().map(|(_, material)| 6 + material.secret().len()).sum::<usize>();
     let mut plaintext = Zeroizing::new(Vec::with_capacity(size));
     plaintext.extend(u32::try_from(metadata.len()).map_err(too_large)?.to_be_bytes());
     plaintext.extend(metadata);
-    plaintext.extend(u32::try_from(keys.len()).map_err(too_large)?.to_be_bytes());
-    for (id, material) in keys {
+    let (own, raw): (Vec<_>, Vec<_>) = keys.iter().partition(|(_, material)| material.kind() == Kind::Tokenkit);
+    plaintext.extend(u32::try_from(own.len()).map_err(too_large)?.to_be_bytes());
+    for (id, material) in own {
         plaintext.extend(id.to_be_bytes());
+        plaintext.extend(material.secret());
+    }
+    if !raw.is_empty() {
+        plaintext.extend(u32::try_from(raw.len()).map_err(too_large)?.to_be_bytes());
+    }
+    for (id, material) in raw {
+        plaintext.extend(id.to_be_bytes());
+        plaintext.extend([material.kind() as u8, u8::try_from(material.secret().len()).map_err(too_large)?]);
         plaintext.extend(material.secret());
     }
     let mut nonce = [0; NONCE_BYTES];
@@ -96,6 +107,15 @@ pub fn open(
         let mut secret = Zeroizing::new([0; VERSION_BYTES]);
         secret.copy_from_slice(take(&mut rest, VERSION_BYTES)?);
         handles.push(Handle::load_for(id, &mut secret, reveals).map_err(OpenError::Load)?);
+    }
+    if !rest.is_empty() {
+        for _ in 0..take_u32(&mut rest)? {
+            let id = take_u32(&mut rest)?;
+            let &[kind, length] = take(&mut rest, 2)? else { return Err(OpenError::Tampered) };
+            let kind = Kind::of(kind).ok_or(OpenError::Tampered)?;
+            let mut secret = Zeroizing::new(take(&mut rest, length.into())?.to_vec());
+            handles.push(Handle::load_kind(id, kind, &mut secret, reveals).map_err(OpenError::Load)?);
+        }
     }
     if rest.is_empty() { Ok((metadata, handles)) } else { Err(OpenError::Tampered) }
 }

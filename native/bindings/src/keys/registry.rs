@@ -4,17 +4,18 @@
 //! keeps its version in the registry; when the last handle of a version goes, its bytes and every subkey derived from
 //! it are overwritten.
 
+use super::kind::{Kind, MOST_BYTES};
 use crate::failure::{Code, Failure};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::aes::{AesKey, scrub_stack};
-use tokenkit_algorithms::derive::{Purpose, check_value, expand, hmac_sha256, subkey};
+use tokenkit_algorithms::derive::{Purpose, expand, hmac_sha256, raw_subkey, subkey};
 use tokenkit_algorithms::locked::Locked;
 use tokenkit_algorithms::proof::KEY_BYTES as PROOF_KEY_BYTES;
 use tokenkit_algorithms::siv::Siv;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes in a key version.
+/// Bytes in a key version of tokenkit's own kind.
 pub const VERSION_BYTES: usize = 32;
 
 /// What names a key version in a plan: enough to find it and to know that it is the right one.
@@ -40,15 +41,34 @@ pub enum Subkey {
 
 /// A key version's bytes and what was derived from them.
 pub struct KeyMaterial {
-    secret: Locked<Zeroizing<[u8; VERSION_BYTES]>>,
+    kind: Kind,
+    length: usize,
+    secret: Locked<Zeroizing<[u8; MOST_BYTES]>>,
     subkeys: Mutex<HashMap<(u8, String), Arc<Subkey>>>,
 }
 
 impl KeyMaterial {
     fn derived<const N: usize>(&self, purpose: Purpose, domain: &str) -> Zeroizing<[u8; N]> {
         let mut bytes = Zeroizing::new([0; N]);
-        subkey(&self.secret, purpose, domain, bytes.as_mut());
+        derive(self.kind, self.secret(), purpose, domain, bytes.as_mut());
         bytes
+    }
+
+    /// What kind of key it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The key of an algorithm that others implement, too; a raw key is the key of its algorithm itself.
+    pub(super) fn exported(&self, purpose: Purpose, domain: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        match (self.kind, purpose) {
+            (Kind::Tokenkit, Purpose::AesSiv) => Ok(Zeroizing::new(self.derived::<64>(purpose, domain).to_vec())),
+            (Kind::Tokenkit, _) => Ok(Zeroizing::new(self.derived::<32>(purpose, domain).to_vec())),
+            (Kind::RawAesSiv, Purpose::AesSiv) | (Kind::RawHmac, Purpose::Hmac) => {
+                Ok(Zeroizing::new(self.secret().to_vec()))
+            }
+            _ => Err(self.kind.refusal()),
+        }
     }
 
     /// The FF1 or AES-SIV subkey of a domain; derived once, then kept for as long as the key version is.
@@ -58,9 +78,15 @@ impl KeyMaterial {
             return Ok(Arc::clone(found));
         }
         let defect = |_| Failure::new(Code::NativeDefect, "a derived subkey has the wrong length");
-        let made = Arc::new(match purpose {
-            Purpose::Ff1 => Subkey::Ff1(AesKey::new(self.derived::<32>(purpose, domain).as_ref()).map_err(defect)?),
-            Purpose::AesSiv => Subkey::AesSiv(Siv::new(self.derived::<64>(purpose, domain).as_ref()).map_err(defect)?),
+        let made = Arc::new(match (self.kind, purpose) {
+            (Kind::RawAesSiv, Purpose::AesSiv) => Subkey::AesSiv(Siv::new(self.secret()).map_err(defect)?),
+            (Kind::RawAesSiv | Kind::RawHmac, _) => return Err(self.kind.refusal()),
+            (_, Purpose::Ff1) => {
+                Subkey::Ff1(AesKey::new(self.derived::<32>(purpose, domain).as_ref()).map_err(defect)?)
+            }
+            (_, Purpose::AesSiv) => {
+                Subkey::AesSiv(Siv::new(self.derived::<64>(purpose, domain).as_ref()).map_err(defect)?)
+            }
             _ => return Err(Failure::new(Code::NativeDefect, "no column algorithm has this purpose")),
         });
         scrub_stack();
@@ -78,7 +104,7 @@ impl KeyMaterial {
     /// A run's key for rejected rows: derived from the "rejects" subkey of a domain by the run's id.
     pub fn rejects_key(&self, domain: &str, run: &[u8; 16]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
-        expand(&self.derived::<32>(Purpose::Rejects, domain), &[run], key.as_mut());
+        expand(self.derived::<32>(Purpose::Rejects, domain).as_ref(), &[run], key.as_mut());
         scrub_stack();
         key
     }
@@ -86,14 +112,21 @@ impl KeyMaterial {
     /// The key of a rekey's proof: derived from the "rekey proof" subkey of a domain by what the proof is about.
     pub fn proof_key(&self, domain: &str, about: &[u8]) -> Zeroizing<[u8; PROOF_KEY_BYTES]> {
         let mut key = Zeroizing::new([0; PROOF_KEY_BYTES]);
-        expand(&self.derived::<32>(Purpose::RekeyProof, domain), &[about], key.as_mut());
+        expand(self.derived::<32>(Purpose::RekeyProof, domain).as_ref(), &[about], key.as_mut());
         scrub_stack();
         key
     }
 
     /// The version's bytes, for sealing a keyring.
-    pub(super) fn secret(&self) -> &[u8; VERSION_BYTES] {
-        &self.secret
+    pub(super) fn secret(&self) -> &[u8] {
+        &self.secret[..self.length]
+    }
+}
+
+fn derive(kind: Kind, secret: &[u8], purpose: Purpose, domain: &str, out: &mut [u8]) {
+    match kind {
+        Kind::Tokenkit => subkey(secret, purpose, domain, out),
+        Kind::RawAesSiv | Kind::RawHmac => raw_subkey(secret, kind.name(), purpose, domain, out),
     }
 }
 
@@ -116,6 +149,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Handle {
     id: u32,
     check_value: [u8; 16],
+    kind: Kind,
     reveals: bool,
 }
 
@@ -127,17 +161,26 @@ impl Handle {
 
     /// As [`Handle::load`]; unless the handle `reveals`, it lets no tokens be turned back.
     pub fn load_for(id: u32, secret: &mut [u8; VERSION_BYTES], reveals: bool) -> Result<Handle, Failure> {
-        let loaded = Self::load_copy(id, secret, reveals);
+        Self::load_kind(id, Kind::Tokenkit, secret, reveals)
+    }
+
+    /// As [`Handle::load_for`], for a key of any kind.
+    pub fn load_kind(id: u32, kind: Kind, secret: &mut [u8], reveals: bool) -> Result<Handle, Failure> {
+        let loaded = Self::load_copy(id, kind, secret, reveals);
         secret.zeroize();
         scrub_stack();
         loaded
     }
 
-    fn load_copy(id: u32, secret: &[u8; VERSION_BYTES], reveals: bool) -> Result<Handle, Failure> {
+    fn load_copy(id: u32, kind: Kind, secret: &[u8], reveals: bool) -> Result<Handle, Failure> {
+        if !kind.takes(secret.len()) {
+            return Err(Failure::new(Code::InvalidKey, "a key of this kind has another number of bytes"));
+        }
         if id == 0 {
             return Err(Failure::new(Code::KeyConflict, "a key version's id is a nonzero 32-bit number"));
         }
-        let check_value = check_value(secret);
+        let mut check_value = [0; 16];
+        derive(kind, secret, Purpose::KeyCheck, "", &mut check_value);
         let mut registry = lock(&REGISTRY);
         match registry.get_mut(&id) {
             Some(entry) if entry.check_value == check_value => {
@@ -152,14 +195,14 @@ impl Handle {
                 .with_hint("close the other keyring first, or rotate one of the two keys"));
             }
             None => {
-                let mut boxed = Locked::new(Zeroizing::new([0; VERSION_BYTES]));
-                boxed.copy_from_slice(secret);
-                let material = KeyMaterial { secret: boxed, subkeys: Mutex::default() };
+                let mut boxed = Locked::new(Zeroizing::new([0; MOST_BYTES]));
+                boxed[..secret.len()].copy_from_slice(secret);
+                let material = KeyMaterial { kind, length: secret.len(), secret: boxed, subkeys: Mutex::default() };
                 let (material, revealing) = (Arc::new(material), usize::from(reveals));
                 registry.insert(id, Entry { material, check_value, handles: 1, revealing });
             }
         }
-        Ok(Handle { id, check_value, reveals })
+        Ok(Handle { id, check_value, kind, reveals })
     }
 
     /// Makes a new version from the operating system's random numbers.
@@ -178,6 +221,11 @@ impl Handle {
     /// The version's key-check value.
     pub fn check_value(&self) -> [u8; 16] {
         self.check_value
+    }
+
+    /// What kind of key it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Whether this handle lets tokens be turned back.

@@ -2,6 +2,7 @@
 //! `import_key`, which wipes the bytearray that it is given.
 
 use super::exceptions::{raise, raise_class};
+use crate::keys::kind::Kind;
 use crate::keys::payload::{self, FILE_KEY_BYTES, OpenError};
 use crate::keys::registry::{Handle, KeyMaterial, VERSION_BYTES};
 use crate::keys::usage;
@@ -16,18 +17,24 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct KeyHandle {
     id: u32,
     check_value: [u8; 16],
+    kind: Kind,
     reveals: bool,
     handle: Mutex<Option<Handle>>,
 }
 
 impl KeyHandle {
-    fn new(handle: Handle) -> Self {
+    pub(super) fn new(handle: Handle) -> Self {
         KeyHandle {
             id: handle.id(),
             check_value: handle.check_value(),
+            kind: handle.kind(),
             reveals: handle.reveals(),
             handle: Mutex::new(Some(handle)),
         }
+    }
+
+    pub(super) fn identity(&self) -> u32 {
+        self.id
     }
 
     pub(super) fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
@@ -60,6 +67,12 @@ impl KeyHandle {
     #[getter]
     fn check_value<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.check_value)
+    }
+
+    /// What kind of key it is.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.kind.name()
     }
 
     /// Whether the key was loaded for turning tokens back, too.

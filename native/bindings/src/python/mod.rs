@@ -7,6 +7,7 @@ mod json_lines;
 mod keyring;
 mod proof;
 mod structure;
+mod tink;
 mod transform;
 
 use crate::column::REASONS;
@@ -30,6 +31,8 @@ mod _native {
     use super::proof::RekeyProof;
     #[pymodule_export]
     use super::structure::CsvStructure;
+    #[pymodule_export]
+    use super::tink::{open_tink_keyset, tink_keyset};
     #[pymodule_export]
     use super::transform::{kernel, select_kernel, transform};
     use super::*;
