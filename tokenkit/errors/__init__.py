@@ -28,7 +28,8 @@
     │   ├── KeyProviderError TK218              a provider unknown, or without an answer
     │   ├── AccessDenied TK219 (PermissionError)     the keyring was opened for tokenizing only
     │   ├── KeyringOutdated TK220               an older file than one that was seen before
-    │   └── PinMismatch TK221                   the keyring isn't the one that was pinned
+    │   ├── PinMismatch TK221                   the keyring isn't the one that was pinned
+    │   └── ExchangeRefused TK222               an exchange file that isn't for this, or not now
     ├── DataError TK300                         the data doesn't fit
     │   ├── InvalidValues TK301 (ValueError)    values that don't fit the scheme
     │   ├── UnsupportedType TK302 (TypeError, ValueError)   a column type that can't be tokenized
@@ -226,6 +227,10 @@ class KeyringOutdated(KeyringError, code="TK220"):
 
 class PinMismatch(KeyringError, code="TK221"):
     """The keyring's keys or generation aren't what was pinned."""
+
+
+class ExchangeRefused(KeyringError, code="TK222"):
+    """An exchange file that has expired, was imported before, or is for something else."""
 
 
 class DataError(TokenkitError, code="TK300"):

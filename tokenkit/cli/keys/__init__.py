@@ -2,10 +2,10 @@
 
 import typer
 
-from tokenkit.cli.keys import creation, listing, states, wrapping
+from tokenkit.cli.keys import creation, exchange, listing, states, wrapping
 from tokenkit.cli.keys.group import group
 
-__all__ = ["creation", "group", "listing", "register", "states", "wrapping"]
+__all__ = ["creation", "exchange", "group", "listing", "register", "states", "wrapping"]
 
 
 def register(app: typer.Typer) -> None:

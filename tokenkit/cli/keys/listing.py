@@ -73,7 +73,7 @@ def _print_table(file: Path, rows: list[dict[str, Any]]) -> None:
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         table.add_row(
-            row["key"] if row["kind"] == "tokenkit" else f"{row['key']} ({row['kind']})",
+            row["key"],
             str(row["version"]),
             " ".join(
                 filter(None, (row["state"], (row["disabled"] or row["destroyed"] or "")[:10]))

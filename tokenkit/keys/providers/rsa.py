@@ -4,35 +4,28 @@ The file key is encrypted with RSA-OAEP (RFC 8017), SHA-256 in both places. Anyb
 public key, so such a keyring is signed with Ed25519, and the opener says whose signature counts.
 """
 
-from pathlib import Path
-from typing import TypeVar
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
-from tokenkit.errors import KekNotConfigured, KeyProviderError, KeyringTampered, WrongKek
+from tokenkit.errors import KeyProviderError, KeyringTampered, WrongKek
 from tokenkit.keys.providers.data_keys import DATA_KEY_BYTES
+from tokenkit.keys.providers.pem import (
+    checked_rsa,
+    content,
+    fingerprint,
+    oaep,
+    private_key,
+    public_key,
+    raw,
+)
 from tokenkit.keys.providers.protocol import Stanza
 from tokenkit.keys.providers.secret_sources import SecretSource
 from tokenkit.keys.providers.uri import split
 from tokenkit.keys.strict_json import MalformedError, fields
 from tokenkit.keys.unexportable import Unexportable
 
-MIN_BITS = 3072
-MAX_BITS = 16384
-_MIN_EXPONENT = 65537
-_MAX_FILE_BYTES = 65_536
 _LABEL = b"tokenkit/keyring/1"
-_Kind = TypeVar("_Kind")
 
 
 class RsaProvider(Unexportable):
@@ -89,13 +82,13 @@ class RsaProvider(Unexportable):
         """Encrypt a file key for the public key."""
         public = self._loaded()
         return Stanza(
-            self.scheme, {"key": _fingerprint(public)}, public.encrypt(bytes(file_key), _oaep())
+            self.scheme, {"key": fingerprint(public)}, public.encrypt(bytes(file_key), oaep(_LABEL))
         )
 
     def unwrap(self, stanza: Stanza) -> bytearray:
         """Decrypt a file key with the private key."""
         public = self._loaded()
-        if self._named(stanza) != _fingerprint(public):
+        if self._named(stanza) != fingerprint(public):
             raise WrongKek(
                 f"the keyring is wrapped for another RSA key than {self._path}",
                 hint="name the private key that it was wrapped for",
@@ -108,7 +101,7 @@ class RsaProvider(Unexportable):
         file_key = b""
         if len(stanza.wrapped) == (public.key_size + 7) // 8:
             try:
-                file_key = self._private.decrypt(stanza.wrapped, _oaep())
+                file_key = self._private.decrypt(stanza.wrapped, oaep(_LABEL))
             except ValueError:
                 file_key = b""
         if len(file_key) != DATA_KEY_BYTES:
@@ -121,7 +114,7 @@ class RsaProvider(Unexportable):
 
     def recognizes(self, stanza: Stanza) -> bool:
         """Whether a stanza is wrapped for this key; the public key is enough to tell."""
-        return self._named(stanza) == _fingerprint(self._loaded())
+        return self._named(stanza) == fingerprint(self._loaded())
 
     def sign(self, message: bytes) -> tuple[bytes, bytes]:
         """Sign a keyring file: the identity's public key and the signature.
@@ -137,7 +130,7 @@ class RsaProvider(Unexportable):
                 hint="name your Ed25519 private key: rsa:PATH?identity=ed25519.pem",
             )
         identity = self._own(self._identity)
-        return _raw(identity.public_key()), identity.sign(message)
+        return raw(identity.public_key()), identity.sign(message)
 
     def verify(self, message: bytes, signature: tuple[bytes, bytes]) -> None:
         """Check that the signer, or one's own identity, signed a keyring file.
@@ -151,7 +144,7 @@ class RsaProvider(Unexportable):
         """
         pinned = []
         if self._signer is not None:
-            pinned.append(_of_kind(_public(self._signer), Ed25519PublicKey, self._signer))
+            pinned.append(public_key(self._signer, Ed25519PublicKey))
         if self._identity is not None:
             pinned.append(self._own(self._identity).public_key())
         if not pinned:
@@ -159,9 +152,9 @@ class RsaProvider(Unexportable):
                 "the keyring is wrapped for an RSA key, and nothing says whose signature counts",
                 hint="name the signer's Ed25519 public key: rsa:PATH?signer=signer.pub",
             )
-        public_key, made = signature
+        signer, made = signature
         for key in pinned:
-            if _raw(key) == public_key:
+            if raw(key) == signer:
                 try:
                     key.verify(made, message)
                 except InvalidSignature:
@@ -181,90 +174,14 @@ class RsaProvider(Unexportable):
         return str(found["key"])
 
     def _own(self, path: str) -> Ed25519PrivateKey:
-        return _of_kind(_private(path, self._passphrase), Ed25519PrivateKey, path)
+        return private_key(path, Ed25519PrivateKey, self._passphrase)
 
     def _loaded(self) -> RSAPublicKey:
         if self._public is None:
-            if b"PRIVATE KEY-----" in _content(self._path):
-                self._private = _of_kind(
-                    _private(self._path, self._passphrase), RSAPrivateKey, self._path
-                )
+            if b"PRIVATE KEY-----" in content(self._path):
+                self._private = private_key(self._path, RSAPrivateKey, self._passphrase)
                 public = self._private.public_key()
             else:
-                public = _of_kind(_public(self._path), RSAPublicKey, self._path)
-            if not MIN_BITS <= public.key_size <= MAX_BITS:
-                raise KeyProviderError(
-                    f"the RSA key {self._path} has {public.key_size} bits",
-                    hint=f"use a key of {MIN_BITS} to {MAX_BITS} bits",
-                )
-            if public.public_numbers().e < _MIN_EXPONENT:
-                raise KeyProviderError(f"the RSA key {self._path} has an exponent below 65537")
-            self._public = public
+                public = public_key(self._path, RSAPublicKey)
+            self._public = checked_rsa(public, self._path)
         return self._public
-
-
-def _oaep() -> padding.OAEP:
-    return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), _LABEL)
-
-
-def _raw(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _fingerprint(key: RSAPublicKey) -> str:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    return digest.finalize().hex()
-
-
-def _of_kind(key: object, kind: type[_Kind], path: str) -> _Kind:
-    if not isinstance(key, kind):
-        wanted = kind.__name__.removesuffix("Key").replace("P", " p").strip()
-        raise KeyProviderError(f"{path} holds no {wanted} key")
-    return key
-
-
-def _public(path: str) -> object:
-    content = _content(path)
-    try:
-        return load_pem_public_key(content)
-    except (ValueError, UnsupportedAlgorithm):
-        pass
-    raise _unreadable(path)
-
-
-def _private(path: str, source: SecretSource | None) -> object:
-    content = _content(path)
-    encrypted = b"ENCRYPTED" in content
-    if encrypted and source is None:
-        raise KekNotConfigured(
-            f"the private key {path} is encrypted, and nothing says where its passphrase is",
-            hint="add passphrase=env:NAME, passphrase=file:PATH or passphrase=prompt",
-        )
-    passphrase = source.read() if encrypted and source is not None else None
-    try:
-        return load_pem_private_key(content, passphrase)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        pass
-    if encrypted:
-        raise WrongKek(f"the passphrase doesn't decrypt the private key {path}")
-    raise _unreadable(path)
-
-
-def _unreadable(path: str) -> KeyProviderError:
-    return KeyProviderError(
-        f"{path} can't be read as a key", hint="keys are PEM files, as openssl genpkey writes them"
-    )
-
-
-def _content(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "no path"
-    else:
-        if len(content) <= _MAX_FILE_BYTES:
-            return content
-        reason = "it is larger than 64 KiB"
-    raise KekNotConfigured(f"the key file {path} can't be read: {reason}")

@@ -1,0 +1,190 @@
+"""``tokenkit keys export`` and ``import``: key versions for partners, and Tink keysets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenkit.cli.keys.group import File, OtherKeks, group, keks
+from tokenkit.cli.options import Kek
+
+if TYPE_CHECKING:
+    from tokenkit.keys import Keyring
+
+_Tink = Annotated[bool, typer.Option("--tink", help="A Tink keyset, in clear, as JSON.")]
+_Purpose = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What the keys are for, as agreed.")
+]
+_Passphrase = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Where one's own private key's passphrase is: env:NAME, file:PATH or prompt.",
+    ),
+]
+
+
+@group.command("export")
+def export(
+    file: File,
+    versions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME[@VERSION]...", help="Versions; a name alone is all enabled ones."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUTPUT", help="The file to write.")
+    ],
+    kek: Kek = None,
+    recipient: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="The partner's RSA public key.")
+    ] = None,
+    identity: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="One's own Ed25519 private key.")
+    ] = None,
+    purpose: _Purpose = None,
+    days: Annotated[
+        int, typer.Option(metavar="DAYS", help="For how long it can be imported, up to 90.")
+    ] = 7,
+    passphrase: _Passphrase = None,
+    tink: _Tink = False,
+    domain: Annotated[
+        str | None, typer.Option(metavar="DOMAIN", help="With --tink: the domain of the tokens.")
+    ] = None,
+    algorithm: Annotated[
+        str, typer.Option(metavar="aes-siv|hmac", help="With --tink: what the keys are for.")
+    ] = "aes-siv",
+) -> None:
+    """Write key versions for a partner, or with --tink the keys derived for one domain.
+
+    The file for a partner opens with his RSA key alone. A Tink keyset is in clear: whoever has it
+    opens the domain's tokens.
+    """
+    from tokenkit.cli.keyrings import opened
+
+    if tink:
+        name = _only_name(versions)
+        _require({"--domain": domain})
+        _refuse({"--recipient": recipient, "--identity": identity, "--purpose": purpose})
+        from tokenkit.keys.tink import export_keyset
+
+        with opened(file, kek) as ring:
+            exported = export_keyset(
+                ring[name],
+                output,
+                domain=domain or "",
+                algorithm=algorithm,  # type: ignore[arg-type]  # it's checked there
+            )
+        ids = ", ".join(str(version.id) for version in exported)
+        typer.echo(f"Wrote {output}, in clear: {name} in the domain {domain}, key ids {ids}")
+        return
+    _refuse({"--domain": domain})
+    _require({"--recipient": recipient, "--identity": identity, "--purpose": purpose})
+    from tokenkit.keys.exchange import export_keys
+
+    with opened(file, kek) as ring:
+        exchange = export_keys(
+            ring,
+            _chosen(ring, versions),
+            output,
+            recipient=recipient or "",
+            identity=identity or "",
+            purpose=purpose or "",
+            days=days,
+            passphrase=passphrase,
+        )
+    typer.echo(
+        f'Wrote {output}: {_listed(exchange.versions)} for "{exchange.purpose}", '
+        f"to be imported until {exchange.expires:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+@group.command("import")
+def import_(
+    file: File,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The file to import.")],
+    kek: Kek = None,
+    other_kek: OtherKeks = None,
+    sender: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="The sender's Ed25519 public key.")
+    ] = None,
+    private: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="One's own RSA private key.")
+    ] = None,
+    purpose: _Purpose = None,
+    passphrase: _Passphrase = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The key's name here; --tink needs one.")
+    ] = None,
+    tink: _Tink = False,
+) -> None:
+    """Take in a partner's key versions, or with --tink a keyset as raw versions of a new key."""
+    if tink:
+        _require({"--name": name})
+        _refuse({"--sender": sender, "--private": private, "--purpose": purpose})
+        from tokenkit.keys import edit_keyring
+        from tokenkit.keys.tink import import_keyset
+
+        with edit_keyring(file, keks(kek, other_kek)) as ring:
+            key = import_keyset(ring, name or "", source)
+            kinds = {version.number: f"{version.id}, {version.kind}" for version in key.versions}
+        listed = "; ".join(f"version {number} (id {kind})" for number, kind in kinds.items())
+        typer.echo(f"Imported {name}: {listed}")
+        return
+    _require({"--sender": sender, "--private": private, "--purpose": purpose})
+    from tokenkit.keys.exchange import import_keys
+
+    exchange = import_keys(
+        source,
+        file,
+        keks(kek, other_kek),
+        sender=sender or "",
+        private=private or "",
+        purpose=purpose or "",
+        name=name,
+        passphrase=passphrase,
+    )
+    typer.echo(f'Imported {_listed(exchange.versions)} for "{exchange.purpose}"')
+
+
+def _require(options: Mapping[str, object]) -> None:
+    for name, given in options.items():
+        if given is None:
+            raise typer.BadParameter("it is needed here", param_hint=name)
+
+
+def _refuse(options: Mapping[str, object]) -> None:
+    for name, given in options.items():
+        if given is not None:
+            raise typer.BadParameter("a Tink keyset and an exchange differ", param_hint=name)
+
+
+def _only_name(versions: list[str]) -> str:
+    if len(versions) != 1 or "@" in versions[0]:
+        raise typer.BadParameter(
+            "a Tink keyset has all enabled versions of one key: name the key alone"
+        )
+    return versions[0]
+
+
+def _chosen(ring: "Keyring", versions: list[str]) -> dict[str, list[int]]:
+    from tokenkit.keys import KeyState
+
+    chosen: dict[str, list[int]] = {}
+    for written in versions:
+        name, at, number = written.partition("@")
+        if not at:
+            enabled = [v.number for v in ring[name].versions if v.state is KeyState.ENABLED]
+            # Without any, the primary one's state is what is wrong.
+            chosen.setdefault(name, []).extend(enabled or [ring[name].primary_number])
+        elif number.isascii() and number.isdecimal():
+            chosen.setdefault(name, []).append(int(number))
+        else:
+            raise typer.BadParameter("name a key, or a key's version such as payments@1")
+    return chosen
+
+
+def _listed(versions: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name}@{number}" for name in versions for number in versions[name])

@@ -1,0 +1,270 @@
+"""Importing key versions from a partner."""
+
+import dataclasses
+import hmac
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from tokenkit import _native
+from tokenkit.errors import (
+    ExchangeRefused,
+    InvalidKey,
+    KeyringError,
+    KeyringFormatError,
+    KeyringTampered,
+    WrongKek,
+)
+from tokenkit.keys.exchange import replays
+from tokenkit.keys.exchange.document import LABEL, Document, Exchange, checked_purpose, decoded
+from tokenkit.keys.key import KeyRecord, checked_name
+from tokenkit.keys.keyring import Keyring
+from tokenkit.keys.loading import release
+from tokenkit.keys.opening import edit_keyring
+from tokenkit.keys.payload import read_metadata
+from tokenkit.keys.pins import PinsGiven
+from tokenkit.keys.providers.pem import checked_rsa, fingerprint, oaep, private_key, public_key, raw
+from tokenkit.keys.providers.secret_sources import SecretSource
+from tokenkit.keys.strict_json import MalformedError
+from tokenkit.keys.wrapping import FILE_KEY_BYTES, Keks
+
+_MOST_BYTES = 2**22
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_ASK = "ask the sender for a new export"
+
+
+def import_keys(
+    source: str | os.PathLike[str],
+    keyring: str | os.PathLike[str],
+    kek: Keks | None = None,
+    *,
+    sender: str | os.PathLike[str],
+    private: str | os.PathLike[str],
+    purpose: str,
+    name: str | None = None,
+    passphrase: str | None = None,
+    pins: PinsGiven | None = None,
+) -> Exchange:
+    """Take a partner's key versions into a keyring file: all of them, or none.
+
+    Versions keep number, id and dates. A key that is there gets those that it lacks, and the newest
+    primary version of the two; nothing that is there is changed.
+
+    Parameters
+    ----------
+    source
+        The exchange file.
+    keyring, kek, pins
+        The keyring, as for :func:`~tokenkit.keys.edit_keyring`.
+    sender
+        The PEM file of the sender's Ed25519 public key, got over another channel than the file.
+    private
+        The PEM file of one's own RSA private key.
+    purpose
+        What the keys are for, as agreed with the sender.
+    name
+        Another name for the key, if there is one key in the file.
+    passphrase
+        Where the private key's passphrase is, if it's encrypted: ``env:NAME``, ``file:PATH`` or
+        ``prompt``.
+
+    Returns
+    -------
+    Exchange
+        What was in the file.
+
+    Raises
+    ------
+    KeyringFormatError
+        If the file is no exchange file, or damaged.
+    KeyringTampered
+        If the sender's signature doesn't hold.
+    WrongKek
+        If it's wrapped for another RSA key.
+    ExchangeRefused
+        If it has expired, isn't valid yet, is for another purpose, or was imported before.
+    KeyConflict
+        If another version has one's number or id here, or was destroyed here.
+    KeyringError
+        As :func:`~tokenkit.keys.edit_keyring` does.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tokenkit.keys import create_keyring, open_keyring
+    >>> from tokenkit.keys.exchange import export_keys
+    >>> from tokenkit.keys.providers.passphrase import PassphraseProvider
+    >>> from tokenkit.testing.key_pairs import key_pairs
+    >>> os.environ["DEMO_PASSPHRASE"] = "correct horse battery staple"
+    >>> kek = PassphraseProvider("env:DEMO_PASSPHRASE", cost=2**10)  # cheap, for this example only
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pems = key_pairs(Path(folder))
+    ...     with Keyring.from_secrets({"claims": bytes(range(32))}) as ring:
+    ...         _ = export_keys(
+    ...             ring, ["claims"], f"{folder}/out.json", recipient=pems["recipient.pub"],
+    ...             identity=pems["sender.pem"], purpose="claims 2027",
+    ...         )
+    ...     create_keyring(f"{folder}/theirs.json", [], kek).close()
+    ...     _ = import_keys(
+    ...         f"{folder}/out.json", f"{folder}/theirs.json", kek, sender=pems["sender.pub"],
+    ...         private=pems["recipient.pem"], purpose="claims 2027",
+    ...     )
+    ...     with open_keyring(f"{folder}/theirs.json", kek) as ring:
+    ...         ring.names
+    ('claims',)
+    """
+    checked_purpose(purpose)
+    if name is not None:
+        checked_name(name)
+    document = _read(Path(source))
+    _check_signature(document, sender)
+    own = _own(private, passphrase, document)
+    exchange = document.header.exchange
+    _check_terms(exchange, purpose)
+    with edit_keyring(keyring, kek, pins=pins) as ring:
+        replays.check(exchange, ring.keyring_id)
+        records = _opened(document, own)
+        try:
+            adopted = _adopt(ring, records, name)
+        except BaseException:
+            release(records)
+            raise
+    replays.note(exchange, ring.keyring_id)
+    return dataclasses.replace(exchange, versions=adopted)
+
+
+def _read(path: Path) -> Document:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    else:
+        if len(content) > _MOST_BYTES:
+            raise KeyringFormatError(f"{path} is larger than an exchange file can be (4 MiB)")
+        try:
+            return decoded(content)
+        except MalformedError as exc:
+            why = str(exc)
+        # Not chained: the parser's exceptions hold the whole text.
+        raise KeyringFormatError(f"{path} is no exchange file, or damaged: {why}", hint=_ASK)
+    raise KeyringError(f"the exchange file {path} can't be read: {reason}", hint="check the path")
+
+
+def _check_signature(document: Document, sender: str | os.PathLike[str]) -> None:
+    pinned = public_key(str(sender), Ed25519PublicKey)
+    holds = raw(pinned) == document.public_key
+    if holds:
+        try:
+            pinned.verify(document.signature, document.signed_message())
+        except InvalidSignature:
+            holds = False
+    if not holds:
+        raise KeyringTampered(
+            f"the exchange file isn't signed by {sender}, or was changed after it had been signed",
+            hint="ask the sender for the file, and for the public key over another channel",
+        )
+
+
+def _own(
+    private: str | os.PathLike[str], passphrase: str | None, document: Document
+) -> RSAPrivateKey:
+    source = (
+        None if passphrase is None else SecretSource(passphrase, what="private key's passphrase")
+    )
+    own = private_key(str(private), RSAPrivateKey, source)
+    checked_rsa(own.public_key(), str(private))
+    if fingerprint(own.public_key()) != document.header.recipient:
+        raise WrongKek(
+            f"the exchange file is wrapped for another RSA key than {private}",
+            hint="name the private key whose public key the sender was given",
+        )
+    return own
+
+
+def _check_terms(exchange: Exchange, purpose: str) -> None:
+    if exchange.purpose != purpose:
+        raise ExchangeRefused(
+            f'the exchange is for "{exchange.purpose}", not for "{purpose}"',
+            hint="name the purpose that was agreed with the sender",
+        )
+    now = datetime.now(UTC)
+    if now >= exchange.expires:
+        raise ExchangeRefused(f"the exchange expired on {exchange.expires:%Y-%m-%d}", hint=_ASK)
+    if now < exchange.created - _CLOCKS_DIFFER:
+        raise ExchangeRefused(
+            f"the exchange was made on {exchange.created:%Y-%m-%d %H:%M} UTC, which is yet to come",
+            hint="check this machine's clock, and the sender's",
+        )
+
+
+def _opened(document: Document, own: RSAPrivateKey) -> list[KeyRecord]:
+    file_key = _file_key(document, own)
+    opened = None
+    try:
+        header = document.header.encoded()
+        if hmac.compare_digest(_native.header_mac(file_key, header), document.header_mac):
+            opened = _native.open_payload(file_key, header, document.payload)
+    except KeyringTampered:
+        # The native module's own words are about keyring files.
+        opened = None
+    finally:
+        file_key[:] = bytes(len(file_key))
+    if opened is None:
+        raise _inconsistent()
+    metadata, handles = opened
+    try:
+        records, _ = read_metadata(metadata, {handle.id: handle for handle in handles})
+    except MalformedError:
+        for handle in handles:
+            handle.release()
+    else:
+        return list(records.values())
+    raise _inconsistent()
+
+
+def _file_key(document: Document, own: RSAPrivateKey) -> bytearray:
+    found = b""
+    if len(document.header.wrapped) == (own.key_size + 7) // 8:
+        try:
+            found = own.decrypt(document.header.wrapped, oaep(LABEL))
+        except ValueError:
+            found = b""
+    if len(found) != FILE_KEY_BYTES:
+        raise _inconsistent()
+    return bytearray(found)
+
+
+def _inconsistent() -> KeyringTampered:
+    return KeyringTampered(
+        "the exchange file is signed by the sender, and its parts don't fit each other", hint=_ASK
+    )
+
+
+def _adopt(
+    ring: Keyring, records: Sequence[KeyRecord], name: str | None
+) -> dict[str, tuple[int, ...]]:
+    if name is not None and len(records) != 1:
+        raise InvalidKey(
+            f"the exchange holds {len(records)} keys, and one name was given for them",
+            hint="leave the name out",
+        )
+    adopted = {}
+    for record in records:
+        chosen = record.name if name is None else name
+        versions = [dataclasses.replace(version, name=chosen) for version in record.versions]
+        here = {version.id for version in ring[chosen].versions} if chosen in ring else set()
+        days = ring[chosen].rotate_after if chosen in ring else record.rotate_after
+        ring.adopt(chosen, versions, record.primary)
+        ring.set_rotate_after(chosen, days)
+        for version in versions:
+            # Loaded a second time, beside the version that is there.
+            if version.id in here and version.handle is not None:
+                version.handle.release()
+        adopted[chosen] = tuple(version.number for version in versions)
+    return adopted
