@@ -1,6 +1,7 @@
 """``tokenkit search-tokens``: the tokens of a value, to search a half-rekeyed column with."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,9 @@ import typer
 
 from tokenkit.cli.keyrings import opened
 from tokenkit.cli.options import AsJson, Kek, KeyringFile
+from tokenkit.errors import InvalidValues
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +30,9 @@ def search_tokens(
     tweak: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The value's tweak, if the column has one.")
     ] = None,
+    integer: Annotated[
+        bool, typer.Option("--integer", help="The column holds whole numbers, not text.")
+    ] = False,
     keyring: KeyringFile = None,
     kek: Kek = None,
     as_json: AsJson = False,
@@ -42,11 +49,26 @@ def search_tokens(
     if sys.stdin.isatty():
         value = getpass.getpass("Value: ")
     else:
-        value = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+        line = sys.stdin.buffer.readline().removesuffix(b"\n").removesuffix(b"\r")
+        # What isn't UTF-8 becomes surrogates here, which the search refuses.
+        value = line.decode("utf-8", "surrogateescape")
+    if not value:
+        raise typer.BadParameter("no value was given: type it, or pipe it into the command")
     with opened(keyring, kek) as ring:
-        found = tokens_of(value, policy=policy, column=column, tweak=tweak, keyring=ring)
+        sought = _number(value) if integer else value
+        found = tokens_of(sought, policy=policy, column=column, tweak=tweak, keyring=ring)
     if as_json:
         typer.echo(json.dumps({str(version): token for version, token in found.items()}))
         return
     for token in found.values():
         typer.echo(token)
+
+
+def _number(value: str) -> int:
+    if _WHOLE_NUMBER.fullmatch(value) is None:
+        raise InvalidValues(
+            "the value is no whole number",
+            reason="type",
+            hint="leave --integer out, if the column holds text",
+        )
+    return int(value)

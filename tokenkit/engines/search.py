@@ -5,10 +5,12 @@ from typing import Any
 
 from tokenkit.engines.column import ColumnCall
 from tokenkit.engines.options import SchemeOptions, read_rule
-from tokenkit.errors import PolicyError, SchemeError
+from tokenkit.errors import InvalidValues, PolicyError, SchemeError, UnsupportedType, translated
 from tokenkit.keys import Key, Keyring, KeyState, current_keyring
 from tokenkit.policy import PolicySource, read_policy
 from tokenkit.policy.rule import ColumnRule
+
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 def search_tokens(
@@ -47,11 +49,13 @@ def search_tokens(
     Raises
     ------
     InvalidValues
-        If the value doesn't fit the scheme.
+        If the value doesn't fit the scheme; with ``on_invalid`` ``"seal"`` it has sealed tokens.
+    UnsupportedType
+        If it is neither text nor a whole number.
     PolicyError, SchemeError
         If the policy has no such column, or an option is wrong.
     KeyringError
-        If the key isn't there.
+        If the key isn't there, or has no enabled version.
 
     Notes
     -----
@@ -80,21 +84,30 @@ def search_tokens(
             column=column,
             hint='tweak="value of the tweak column"',
         )
+    enabled = [
+        version
+        for version in key.versions
+        # A key of one algorithm made no token by another.
+        if version.state is KeyState.ENABLED and version.kind.does(rule.scheme.algorithm)
+    ]
+    # An empty answer would look like a value that is nowhere: the primary version says what is up.
+    versions = enabled or [key.primary]
+    values = _array(value, numbers=True)
+    tweaks = None if tweak is None else _array(tweak, numbers=False)
     return {
         version.number: _token(
-            value,
-            tweak,
+            values,
+            tweaks,
             ColumnCall(
                 rule=rule,
                 version=version,
                 operation="tokenize",
+                output="outcome",
                 has_tweak_column=tweak is not None,
             ),
-            column or "",
+            column,
         )
-        for version in key.versions
-        # A key of one algorithm made no token by another.
-        if version.state is KeyState.ENABLED and version.kind.does(rule.scheme.algorithm)
+        for version in versions
     }
 
 
@@ -108,8 +121,11 @@ def _rule(
                 "nothing says how tokens are made",
                 hint='search_tokens(value, "us-ssn", key="people"), or policy=..., column=...',
             )
-        given: SchemeOptions = options  # type: ignore[assignment]  # read_rule checks the names
-        rule = read_rule(scheme, "error", given)
+        given: SchemeOptions = {**options}  # type: ignore[typeddict-item]  # read_rule checks them
+        if options.get("version") is not None:
+            raise SchemeError("a search covers every enabled version", hint="leave version out")
+        on_invalid = given.pop("on_invalid", "null")  # type: ignore[typeddict-item]
+        rule = read_rule(scheme, "seal" if on_invalid == "seal" else "null", given)
         chosen = options["key"]
         return rule, chosen if isinstance(chosen, Key) else _found(rule, ring)
     fate = None if column is None else read_policy(policy).fate(column)
@@ -119,21 +135,52 @@ def _rule(
             column=column,
             hint='search_tokens(value, policy="policy.yaml", column="ssn")',
         )
-    # A value that a job would set aside or make null has no token to look for.
-    strict = fate if fate.on_invalid == "seal" else replace(fate, on_invalid="error")
-    return strict, _found(fate, ring)
+    # Only sealing gives a token to a value that doesn't fit; else the outcome says why not.
+    lenient = fate if fate.on_invalid == "seal" else replace(fate, on_invalid="null")
+    return lenient, _found(fate, ring)
 
 
 def _found(rule: ColumnRule, ring: Keyring | None) -> Key:
     return (current_keyring() if ring is None else ring)[rule.key]
 
 
-def _token(value: str | int, tweak: str | None, call: ColumnCall, name: str) -> Any:
+def _array(value: object, *, numbers: bool) -> Any:
+    """Put a value into an Arrow array; errors of pyarrow and of codecs would hold the value."""
     # pyarrow takes longer to import than everything else; a search is worth it.
     import pyarrow as pa  # noqa: PLC0415
 
+    if numbers and type(value) is int:
+        if not _LEAST <= value <= _MOST:
+            raise _misfit("range", None)
+        return pa.array([value], pa.int64() if value < 0 else pa.uint64())
+    if type(value) is not str:
+        raise UnsupportedType(
+            "a value to search for is text or a whole number, its tweak is text",
+            hint="str(...) makes text of it",
+        )
+    try:
+        encoded = value.encode("utf-8")
+    except UnicodeEncodeError:
+        encoded = None
+    if encoded is None:
+        raise _misfit("encoding", None)
+    return pa.array([encoded], pa.large_binary()).cast(pa.large_string())
+
+
+def _token(value: Any, tweak: Any, call: ColumnCall, column: str | None) -> Any:
     from tokenkit.engines.arrow.arrays import transform_array  # noqa: PLC0415
 
-    tweaks = None if tweak is None else pa.array([tweak], type=pa.string())
-    kind = pa.int64() if isinstance(value, int) else pa.string()
-    return transform_array(pa.array([value], type=kind), call, name, tweaks)[0].as_py()
+    with translated():
+        found = transform_array(value, call, column or "", tweak)[0].as_py()
+    if found["token"] is None:
+        raise _misfit(found["reason"], column)
+    return found["token"]
+
+
+def _misfit(reason: str, column: str | None) -> InvalidValues:
+    return InvalidValues(
+        "the value doesn't fit the scheme, and has no token",
+        column=column,
+        reason=reason,
+        hint="give it as the column has it: separators, leading zeros and letter case count",
+    )
