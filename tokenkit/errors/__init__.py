@@ -41,10 +41,15 @@
     │   ├── MetadataMissing TK501               there is none
     │   ├── MetadataTampered TK502              its MAC doesn't hold
     │   └── MetadataMismatch TK503              it describes something else
-    └── JobError TK600                          a job; may name a file and a line
-        ├── InputError TK601 (ValueError)       the input's structure is broken
-        ├── OutputExists TK602 (FileExistsError)
-        └── InputNotFound TK603 (FileNotFoundError)
+    ├── JobError TK600                          a job; may name a file and a line
+    │   ├── InputError TK601 (ValueError)       the input's structure is broken
+    │   ├── OutputExists TK602 (FileExistsError)
+    │   └── InputNotFound TK603 (FileNotFoundError)
+    └── StoreError TK700                        lineage and the audit log
+        ├── StoreUnavailable TK701              the database can't be reached, or broke off
+        ├── SchemaOutdated TK702                its tables are of another version of tokenkit
+        ├── NotRecorded TK703 (LookupError)     no such run, dataset or column is recorded
+        └── AuditBroken TK704                   the audit log was altered
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -308,6 +313,26 @@ class OutputExists(JobError, FileExistsError, code="TK602"):
 
 class InputNotFound(JobError, FileNotFoundError, code="TK603"):
     """There is no such input."""
+
+
+class StoreError(TokenkitError, code="TK700"):
+    """Base class of what goes wrong with lineage and the audit log."""
+
+
+class StoreUnavailable(StoreError, code="TK701"):
+    """The store's database can't be reached, or broke off."""
+
+
+class SchemaOutdated(StoreError, code="TK702"):
+    """The store's tables are of another version of tokenkit."""
+
+
+class NotRecorded(StoreError, LookupError, code="TK703"):
+    """No such run, dataset or column is recorded."""
+
+
+class AuditBroken(StoreError, code="TK704"):
+    """The audit log was altered: a record is changed, missing, added or out of its place."""
 
 
 def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:

@@ -1,0 +1,1 @@
+"""The store: lineage and the audit log, in PostgreSQL or on SQLite."""

@@ -1,0 +1,27 @@
+"""The tables of the store."""
+
+from tokenkit.store.models.audit import AuditBatch, AuditEntry, AuditHead
+from tokenkit.store.models.base import Base
+from tokenkit.store.models.lineage import (
+    ColumnEdgeRow,
+    ColumnRunRow,
+    DatasetRow,
+    PolicyRow,
+    RunInputRow,
+    RunOutputRow,
+    RunRow,
+)
+
+__all__ = [
+    "AuditBatch",
+    "AuditEntry",
+    "AuditHead",
+    "Base",
+    "ColumnEdgeRow",
+    "ColumnRunRow",
+    "DatasetRow",
+    "PolicyRow",
+    "RunInputRow",
+    "RunOutputRow",
+    "RunRow",
+]
