@@ -96,7 +96,7 @@ def _against(
     with translated():
         source = format_of(path).source(path, text)
         scan = source.scan()
-    fates = resolve(policy, source.schema.names())
+    fates = resolve(policy, source.schema.names(), keyring=None)
     found = inspect_input(scan, fates, types=source.types, explain=source.explain)
     return list(fates.items()), found
 

@@ -51,8 +51,14 @@ def plan_frame(
             f"nothing says how to {operation} the columns",
             hint="give a policy, or the metadata of tokens as columns=...",
         )
+    read = read_policy(policy)
+    if read.pins.check_values and keyring is None:
+        keyring = current_keyring()
     resolved = resolve(
-        read_policy(policy), columns, "tokenize" if operation == "tokenize" else "detokenize"
+        read,
+        columns,
+        "tokenize" if operation == "tokenize" else "detokenize",
+        keyring=keyring,
     )
     rules = {name: fate for name, fate in resolved.items() if isinstance(fate, ColumnRule)}
     if isinstance(versions, Mapping):

@@ -81,7 +81,7 @@ def calls_to_tokenize(
             f"the input holds tokens already, in the columns {', '.join(there)}",
             hint="detokenize it first, and tokenize all columns with one policy",
         )
-    fates = resolve(policy, columns)
+    fates = resolve(policy, columns, keyring=keyring)
     return _calls(
         fates,
         {
@@ -136,7 +136,7 @@ def calls_to_detokenize(
                 hint="give the policy that they were made by, or the file as tokenkit wrote it "
                 "(a CSV file's metadata is its sidecar NAME.csv.tokenkit.json)",
             )
-        fates = resolve(policy, names, "detokenize")
+        fates = resolve(policy, names, "detokenize", keyring=keyring)
         return _calls(fates, _only_versions(fates, keyring), "detokenize")
     verified = Metadata.parse(document).verify(keyring, file)
     for name in verified:
@@ -151,7 +151,7 @@ def calls_to_detokenize(
             name: verified[name][0] if name in verified else "keep" for name in names
         }
         return _calls(found, _strictly(verified, {}), "detokenize")
-    fates = resolve(policy, names, "detokenize")
+    fates = resolve(policy, names, "detokenize", keyring=keyring)
     _check_agreement(fates, verified)
     return _calls(fates, _strictly(verified, fates), "detokenize")
 

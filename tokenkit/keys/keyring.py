@@ -270,6 +270,22 @@ class Keyring(Unexportable):
         self._lease.check()
         return Pins.of(self._records.values(), self._generation)
 
+    def check_pins(self, pins: Pins) -> None:
+        """Hold the keyring against pins.
+
+        Raises
+        ------
+        PinMismatch
+            If it lacks a pinned version, has another key under its id, or is too old.
+
+        Examples
+        --------
+        >>> with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        ...     ring.check_pins(ring.pins())
+        """
+        self._lease.check()
+        pins.check(self._records.values(), self._generation)
+
     def rewrap(self, keks: Sequence[KeyProvider]) -> None:
         """Wrap for these KEKs, and for no others, from the next save on."""
         self._lease.check()

@@ -5,6 +5,7 @@ versions keep theirs), and is of the pinned generation or a later one. Rotating 
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ _FORMAT = "tokenkit-pins"
 _FORMAT_VERSION = 1
 _CHECK_VALUE_BYTES = 16
 _MAX_ID = 2**32 - 1
+_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Pins:
     check_values
         The key-check value of each key version, by its id.
     generation
-        The lowest generation that is taken.
+        The lowest generation that is taken; 0 takes any.
 
     Examples
     --------
@@ -41,13 +44,33 @@ class Pins:
     """
 
     check_values: Mapping[int, bytes]
-    generation: int = 1
+    generation: int = 0
 
     @classmethod
     def of(cls, records: Iterable[KeyRecord], generation: int) -> Self:
         """Pin every version of a keyring's keys."""
         versions = (version for record in records for version in record.versions)
         return cls({version.id: version.check_value for version in versions}, generation)
+
+    @classmethod
+    def from_mapping(cls, pins: Mapping[int, bytes | str] | Mapping[str, str]) -> Self:
+        """Read key-check values, or their hexadecimal digits, by id.
+
+        Raises
+        ------
+        MalformedError
+            If one is none.
+
+        Examples
+        --------
+        >>> Pins.from_mapping({"7": "00" * 16}) == Pins({7: bytes(16)})
+        True
+        """
+        return cls(_check_values(pins))
+
+    def to_mapping(self) -> dict[str, str]:
+        """Give the key-check values as text by id, as files have them."""
+        return {str(id_): value.hex() for id_, value in sorted(self.check_values.items())}
 
     def check(self, records: Iterable[KeyRecord], generation: int) -> None:
         """Hold a keyring against the pins.
@@ -82,7 +105,7 @@ class Pins:
             "format": _FORMAT,
             "format_version": _FORMAT_VERSION,
             "generation": self.generation,
-            "pins": {str(id_): value.hex() for id_, value in sorted(self.check_values.items())},
+            "pins": self.to_mapping(),
         }
         Path(path).write_bytes(indented(written))
 
@@ -105,7 +128,7 @@ def resolve(pins: PinsGiven | None) -> Pins | None:
         return pins
     try:
         if isinstance(pins, Mapping):
-            return Pins(_check_values(pins))
+            return Pins.from_mapping(pins)
         return _read(Path(pins))
     except MalformedError as exc:
         failure = KeyringError(
@@ -138,12 +161,13 @@ def _read(path: Path) -> Pins:
 def _check_values(pins: Mapping[int, bytes | str] | Mapping[str, str]) -> dict[int, bytes]:
     found = {}
     for id_, value in pins.items():
-        try:
-            number = int(id_)
-            check_value = bytes.fromhex(value) if isinstance(value, str) else bytes(value)
-        except (TypeError, ValueError):
-            number, check_value = 0, b""
+        number = int(id_) if isinstance(id_, int) or _ID.fullmatch(id_) else 0
+        check_value = _bytes(value) if isinstance(value, str) else bytes(value)
         if not 0 < number <= _MAX_ID or len(check_value) != _CHECK_VALUE_BYTES:
             raise MalformedError("a pin is an id and a key-check value of 32 hexadecimal digits")
         found[number] = check_value
     return found
+
+
+def _bytes(written: str) -> bytes:
+    return bytes.fromhex(written) if _HEXADECIMAL.fullmatch(written) else b""

@@ -11,7 +11,7 @@ Place: TypeAlias = Callable[[Location], str]
 """Says where a field stands, as the beginning of a message (``"policy.yaml, line 3: "``)."""
 
 FIELDS = {
-    "policy": ("columns", "unlisted", "rejects"),
+    "policy": ("columns", "unlisted", "rejects", "pins"),
     "keep": ("first", "last"),
     "rejects": ("key",),
     "tokenized": (
@@ -31,6 +31,7 @@ _IS = {
     "normalize": "a list of trim, nfc, lower and strip-separators",
     "on_invalid": "error, null, reject or seal",
     "output": "same or string",
+    "pins": "a mapping from the ids of key versions to their key-check values",
     "unlisted": "error, keep or drop",
     "version": "a number from 1 on, or primary",
 }
@@ -60,6 +61,8 @@ _RIGHT = {
     "normalize": "normalize: [trim, lower]",
     "on_invalid": "on_invalid: reject sets rows aside; error (the default) makes the job fail",
     "output": "output: string",
+    "pins": 'pins: {305419896: "5eb63bbbe01eeed093cb22bb8f5acdc3"}; '
+    "tokenkit keys list KEYRING --json shows both",
     "rejects": "rejects: {key: people}",
     "unlisted": "unlisted: keep",
     "version": "version: 2",

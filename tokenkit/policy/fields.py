@@ -52,6 +52,13 @@ def _version(value: object) -> object:
     return value
 
 
+def _named_by_id(value: object) -> object:
+    # YAML reads an id as a number; JSON can only write it as a text.
+    if not isinstance(value, Mapping):
+        return value
+    return {str(id_) if type(id_) is int else id_: pinned for id_, pinned in value.items()}
+
+
 class KeepFields(_Fields):
     """How many characters stay as they are at either end; they go into the tweak."""
 
@@ -182,3 +189,9 @@ class PolicyFields(_Fields):
         default="error", description="What happens to columns that aren't named."
     )
     rejects: RejectsFields | None = Field(default=None, description="How rejected rows are sealed.")
+    pins: Annotated[dict[str, str], BeforeValidator(_named_by_id)] = Field(
+        default={},
+        description="The key versions that the keyring must have: the key-check value (32 "
+        "hexadecimal digits) of each, by its id.",
+        examples=[{"305419896": "5eb63bbbe01eeed093cb22bb8f5acdc3"}],
+    )

@@ -9,8 +9,9 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import ValidationError
 
 from tokenkit.errors import InvalidKey, PolicyError, SchemeError, TokenkitError
+from tokenkit.keys import Pins
 from tokenkit.keys.key import checked_name
-from tokenkit.keys.strict_json import compact
+from tokenkit.keys.strict_json import MalformedError, compact
 from tokenkit.policy.complaints import Location, Place, complaint
 from tokenkit.policy.fields import PolicyFields, TokenizedColumn, Unlisted, UntouchedColumn
 from tokenkit.policy.names import ColumnNames
@@ -55,6 +56,8 @@ class Policy:
         says the same, whatever its order, comments and defaults that it spells out.
     rejects
         How rejected rows are sealed, if the policy says so.
+    pins
+        What the keyring must hold.
     names
         Finds the entry that means a column.
 
@@ -71,6 +74,7 @@ class Policy:
     unlisted: Unlisted
     digest: str
     rejects: RejectsRule | None = None
+    pins: Pins = field(default_factory=lambda: Pins({}))
     names: ColumnNames = field(default=ColumnNames(()), repr=False, compare=False)
 
     @classmethod
@@ -99,7 +103,8 @@ class Policy:
         _check_joins(rules, where)
         names = _names(columns, where)
         rejects = _rejects(parsed, where)
-        found = cls(MappingProxyType(columns), parsed.unlisted, "", rejects, names)
+        pins = _pins(parsed, where)
+        found = cls(MappingProxyType(columns), parsed.unlisted, "", rejects, pins, names)
         for name, rule in rules.items():
             if rule.tweak is not None:
                 _check_tweak(found, name, rule.tweak, where)
@@ -149,6 +154,8 @@ class Policy:
             found["unlisted"] = self.unlisted
         if self.rejects is not None and self.rejects.key is not None:
             found["rejects"] = {"key": self.rejects.key}
+        if self.pins.check_values:
+            found["pins"] = self.pins.to_mapping()
         return found
 
 
@@ -214,6 +221,18 @@ def _rejects(parsed: PolicyFields, where: Place) -> RejectsRule | None:
     except InvalidKey as exc:
         error = _located(exc, ("rejects", "key"), None, where)
     raise error
+
+
+def _pins(parsed: PolicyFields, where: Place) -> Pins:
+    for number, (id_, check_value) in enumerate(parsed.pins.items(), 1):
+        try:
+            Pins.from_mapping({id_: check_value})
+        except MalformedError as exc:
+            error = PolicyError(f"{where(('pins', id_))}pin number {number} is none: {exc}")
+        else:
+            continue
+        raise error
+    return Pins.from_mapping(parsed.pins)
 
 
 def _names(columns: Mapping[str, Fate], where: Place) -> ColumnNames:

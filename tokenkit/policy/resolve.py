@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from tokenkit.errors import PolicyError
+from tokenkit.keys import Keyring
 from tokenkit.policy.model import Fate, Policy
 from tokenkit.policy.names import escaped
 from tokenkit.policy.rule import ColumnRule
@@ -15,6 +16,8 @@ def resolve(
     policy: Policy,
     columns: Iterable[str],
     operation: Literal["tokenize", "detokenize"] = "tokenize",
+    *,
+    keyring: Keyring | None,
 ) -> dict[str, Fate]:
     """Say what happens to each column of an input.
 
@@ -26,6 +29,8 @@ def resolve(
         The names of the input's columns.
     operation
         The way back doesn't need the columns that were dropped on the way there.
+    keyring
+        Is held against the policy's pins; None where nothing will be tokenized.
 
     Returns
     -------
@@ -38,13 +43,17 @@ def resolve(
         If the input lacks a column that the policy names, has none that fits a pattern, has one
         that the policy doesn't name while ``unlisted`` is ``error`` or that fits two patterns, has
         two of one name, or if a tweak column is missing or not kept.
+    PinMismatch
+        If the keyring isn't the one that the policy pins.
 
     Examples
     --------
     >>> policy = Policy.from_mapping({"columns": {"note": {"action": "drop"}}, "unlisted": "keep"})
-    >>> resolve(policy, ["id", "note"])
+    >>> resolve(policy, ["id", "note"], keyring=None)
     {'id': 'keep', 'note': 'drop'}
     """
+    if keyring is not None and policy.pins.check_values:
+        keyring.check_pins(policy.pins)
     names = list(columns)
     doubled = next((name for name, count in Counter(names).items() if count > 1), None)
     if doubled is not None:

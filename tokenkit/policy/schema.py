@@ -71,6 +71,10 @@ def policy_schema() -> dict[str, Any]:
         "$ref": "#/$defs/RejectsFields",
         "description": schema["properties"]["rejects"]["description"],
     }
+    schema["properties"]["pins"] |= {
+        "propertyNames": {"pattern": "^[1-9][0-9]{0,9}$"},
+        "additionalProperties": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"},
+    }
     found = {
         "$schema": DIALECT,
         "title": "tokenkit policy",

@@ -82,4 +82,8 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         found["unlisted"] = draw(st.sampled_from(["error", "keep", "drop"]))
     if draw(st.booleans()):
         found["rejects"] = draw(st.sampled_from([{}, {"key": "people"}]))
+    if draw(st.booleans()):
+        found["pins"] = {
+            str(draw(st.integers(1, 2**32 - 1))): draw(st.binary(min_size=16, max_size=16)).hex()
+        }
     return found

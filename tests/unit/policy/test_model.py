@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from tokenkit.errors import DomainTooSmall, InvalidKey, PolicyError, SchemeError, TokenkitError
+from tokenkit.keys import Pins
 from tokenkit.policy import ColumnRule, Policy, RejectsRule
 from tokenkit.policy.complaints import FIELDS
 from tokenkit.policy.fields import (
@@ -108,6 +109,12 @@ def test_a_bare_null_is_the_choice_null():
         ({"columns": {}, "rejects": CANARY}, "rejects is a mapping"),
         ({"columns": {}, "rejects": {"key": 7}}, "key is a text"),
         ({"columns": {}, "rejects": {"kez": CANARY}}, 'there is no field "kez"'),
+        ({"columns": {}, "pins": CANARY}, "pins is a mapping from the ids of key versions"),
+        ({"columns": {}, "pins": {7: 12}}, "is a text"),
+        ({"columns": {}, "pins": {7: CANARY}}, "a key-check value of 32 hexadecimal digits"),
+        ({"columns": {}, "pins": {CANARY: "0" * 32}}, "a key-check value of 32 hexadecimal"),
+        ({"columns": {}, "pins": {"07": "0" * 32}}, "a key-check value of 32 hexadecimal"),
+        ({"columns": {}, "pins": {2**32: "0" * 32}}, "a key-check value of 32 hexadecimal"),
     ],
 )
 def test_wrong_fields_are_refused(fields, says):
@@ -168,6 +175,7 @@ def test_the_whole_of_a_tokenized_column_is_read():
                 "ten*": {"action": "keep"},
             },
             "rejects": {"key": "people"},
+            "pins": {7: "AB" * 16},
         }
     )
     rule = found.rules["id"]
@@ -182,6 +190,7 @@ def test_the_whole_of_a_tokenized_column_is_read():
         "seal",
     )
     assert found.rejects == RejectsRule("people")
+    assert found.pins == Pins({7: b"\xab" * 16})
     assert Policy.from_mapping(found.to_mapping()).digest == found.digest
 
 

@@ -1,10 +1,16 @@
 """A policy against the columns of an input."""
 
+from functools import partial
+
 import pytest
 
-from tokenkit.errors import PolicyError
-from tokenkit.policy import ColumnRule, Policy, resolve
+from tokenkit.errors import PinMismatch, PolicyError
+from tokenkit.keys import Keyring
+from tokenkit.policy import ColumnRule, Policy
+from tokenkit.policy import resolve as resolve_for
 from tokenkit.policy.names import escaped
+
+resolve = partial(resolve_for, keyring=None)
 
 CARD = {"scheme": "credit-card", "key": "payments"}
 
@@ -119,3 +125,19 @@ def test_dropped_columns_need_not_come_back():
     assert resolve(dropped, ["id"], "detokenize") == {"id": "keep"}
     with pytest.raises(PolicyError):
         resolve(dropped, ["id"])
+
+
+def test_a_keyring_is_held_against_the_pins():
+    """The pinned keys pass, whatever came after them; another key under a pinned id doesn't."""
+    with Keyring.from_secrets({"payments": bytes(range(32))}) as ring:
+        version = ring["payments"].primary
+        pinned = Policy.from_mapping(
+            {"columns": {"card": CARD}, "pins": {version.id: version.check_value.hex()}}
+        )
+        assert list(resolve_for(pinned, ["card"], keyring=ring)) == ["card"]
+        ring.rotate("payments")
+        resolve_for(pinned, ["card"], "detokenize", keyring=ring)
+        for pins in ({version.id: bytes(16).hex()}, {version.id ^ 1: version.check_value.hex()}):
+            other = Policy.from_mapping({"columns": {"card": CARD}, "pins": pins})
+            with pytest.raises(PinMismatch):
+                resolve_for(other, ["card"], keyring=ring)

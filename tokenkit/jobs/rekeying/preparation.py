@@ -168,7 +168,7 @@ def _recorded(
                 f"{opened.file.shown} has no metadata, so nothing says how its tokens were made",
                 hint="give the policy that they were made by, and --from VERSION",
             )
-        fates = resolve(request.policy, names, "detokenize")
+        fates = resolve(request.policy, names, "detokenize", keyring=keyring)
         if "drop" in fates.values():
             raise PolicyError("the policy drops a column that the tokens still have")
         rules = {name: rule for name, rule in fates.items() if isinstance(rule, ColumnRule)}
