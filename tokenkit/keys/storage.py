@@ -54,13 +54,7 @@ def create(path: Path, content: bytes) -> None:
         If the system refuses to write it.
     """
     try:
-        descriptor, temporary = _written_aside(path, content)
-        os.close(descriptor)
-        try:
-            _claim(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _flush_folder(path)
+        _create(path, content)
     except FileExistsError:
         raise already_there(path) from None
     except OSError as exc:
@@ -77,25 +71,32 @@ def create_private(path: Path, content: bytes | bytearray) -> None:
     KeyringError
         If the system refuses to write it.
     """
-    reason = ""
+    error: KeyringError
     try:
-        descriptor, temporary = _written_aside(path, content)
-        os.close(descriptor)
-        try:
-            _claim(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _flush_folder(path)
+        _create(path, content)
     except FileExistsError:
-        raise KeyringExists(
+        error = KeyringExists(
             f"{path} is already there, and isn't overwritten", hint="choose another name"
-        ) from None
-    except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
-    if reason:
-        raise KeyringError(
-            f"{path} can't be written: {reason}", hint="check the folder and its permissions"
         )
+    except OSError as exc:
+        error = KeyringError(
+            f"{path} can't be written: {exc.strerror or type(exc).__name__}",
+            hint="check the folder and its permissions",
+        )
+    else:
+        return
+    # Raised here, so that no frame that holds the content is attached.
+    raise error
+
+
+def _create(path: Path, content: bytes | bytearray) -> None:
+    descriptor, temporary = _written_aside(path, content)
+    os.close(descriptor)
+    try:
+        _claim(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path)
 
 
 def already_there(path: Path) -> KeyringExists:
