@@ -23,7 +23,7 @@ class DatasetRow(Base):
     """A dataset that a run has read or written."""
 
     __tablename__ = "datasets"
-    __table_args__ = (UniqueConstraint("namespace", "name"),)
+    __table_args__ = (UniqueConstraint("namespace", "name"), Index(None, "name"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     namespace: Mapped[str] = mapped_column(Text)
@@ -69,10 +69,14 @@ class RunRow(Base):
 
 
 class _Use:
-    """What a run found or left of a dataset."""
+    """What a run found or left of a dataset.
+
+    The run's start is repeated, so that the newest use of a dataset is one probe of an index.
+    """
 
     run_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("runs.id"), primary_key=True)
     dataset_id: Mapped[int] = mapped_column(BigId, ForeignKey("datasets.id"), primary_key=True)
+    started: Mapped[datetime]
     fields: Mapped[list[Any]] = mapped_column(JSON)
     fingerprint: Mapped[str | None] = mapped_column(String(64))
     files: Mapped[int]
@@ -84,14 +88,14 @@ class RunInputRow(_Use, Base):
     """A dataset that a run read."""
 
     __tablename__ = "run_inputs"
-    __table_args__ = (Index(None, "dataset_id"),)
+    __table_args__ = (Index(None, "dataset_id", "started", "run_id"),)
 
 
 class RunOutputRow(_Use, Base):
     """A dataset that a run wrote."""
 
     __tablename__ = "run_outputs"
-    __table_args__ = (Index(None, "dataset_id"),)
+    __table_args__ = (Index(None, "dataset_id", "started", "run_id"),)
 
 
 class ColumnEdgeRow(Base):
@@ -114,13 +118,17 @@ class ColumnEdgeRow(Base):
 
 
 class ColumnRunRow(Base):
-    """What one run did on one of these ways; no counts if the values stay as they are."""
+    """What one run did on one of these ways; no counts if the values stay as they are.
+
+    The run's start is repeated, so that the newest run of a way is one probe of an index.
+    """
 
     __tablename__ = "column_runs"
-    __table_args__ = (Index(None, "edge_id"),)
+    __table_args__ = (Index(None, "edge_id", "started", "run_id"),)
 
     run_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("runs.id"), primary_key=True)
     edge_id: Mapped[int] = mapped_column(BigId, ForeignKey("column_edges.id"), primary_key=True)
+    started: Mapped[datetime]
     scheme: Mapped[str | None] = mapped_column(String(64))
     key: Mapped[str | None] = mapped_column(String(64))
     key_version: Mapped[int | None]
