@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databases import (  # noqa: F401 - fixtures are found here
+    database,
+    database_url,
+    empty_postgresql,
+    postgresql,
+    postgresql_server,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -15,6 +23,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, Non
     """Keep what tokenkit remembers between runs out of the user's own folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
         yield
 
 

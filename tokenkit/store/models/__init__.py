@@ -1,7 +1,7 @@
 """The tables of the store."""
 
 from tokenkit.store.models.audit import AuditBatch, AuditEntry, AuditHead
-from tokenkit.store.models.base import Base
+from tokenkit.store.models.declarative import Base
 from tokenkit.store.models.lineage import (
     ColumnEdgeRow,
     ColumnRunRow,

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tokenkit.store.models.base import Base
+from tokenkit.store.models.declarative import Base
 
 
 class AuditHead(Base):

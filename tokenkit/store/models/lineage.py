@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tokenkit.store.models.base import Base, BigId
+from tokenkit.store.models.declarative import Base, BigId
 
 
 class DatasetRow(Base):
@@ -104,7 +104,12 @@ class ColumnEdgeRow(Base):
     __tablename__ = "column_edges"
     __table_args__ = (
         UniqueConstraint(
-            "output_dataset_id", "output_column", "input_dataset_id", "input_column", "action"
+            "output_dataset_id",
+            "output_column",
+            "input_dataset_id",
+            "input_column",
+            "action",
+            name="uq_column_edges_way",
         ),
         Index(None, "input_dataset_id", "input_column"),
     )

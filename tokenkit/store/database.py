@@ -1,0 +1,197 @@
+"""The store's database: connections and transactions, on PostgreSQL and on SQLite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, StaticPool
+
+from tokenkit.errors import StoreError, StoreUnavailable
+from tokenkit.store.address import Address, read_address
+from tokenkit.store.failures import store_errors
+
+CONNECT_SECONDS = 10
+"""How long a connection may take to be made."""
+LOCK_SECONDS = 30
+"""How long SQLite waits for another process to end its transaction."""
+
+_READS = "tokenkit_reads"
+
+
+class Database:
+    """An open database; a context manager that closes it.
+
+    Examples
+    --------
+    >>> with Database.open("sqlite://") as database, database.begin() as connection:
+    ...     connection.exec_driver_sql("SELECT count(*) FROM runs").scalar_one()
+    0
+    """
+
+    def __init__(self, address: Address, engine: Engine) -> None:
+        self.address = address
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str | None = None, *, check: bool = True) -> Self:
+        """Open a database.
+
+        An embedded one, of SQLite, is made where there is none, and brought up to date.
+
+        Parameters
+        ----------
+        url
+            Where it is; see :func:`~tokenkit.store.address.read_address`.
+        check
+            Whether its tables must be of this version.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it can't be reached.
+        SchemaOutdated
+            If PostgreSQL's tables are of another version; ``tokenkit db upgrade`` changes them.
+        StoreError
+            If the URL, or the driver, isn't there.
+        """
+        from tokenkit.store.upgrading import (  # noqa: PLC0415 - it needs this module
+            bring_up,
+            require_current,
+        )
+
+        address = read_address(url)
+        engine = _postgresql(address.uri) if address.uri is not None else _sqlite(address.file)
+        database = cls(address, engine)
+        if not check:
+            return database
+        try:
+            if database.is_postgresql:
+                require_current(database)
+            else:
+                bring_up(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether it's PostgreSQL."""
+        return self.address.is_postgresql
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Give a connection in a transaction, which is committed unless an exception leaves it.
+
+        Raises
+        ------
+        StoreError
+            If the database fails; nothing has been written then.
+        """
+        with store_errors(str(self.address)), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that sees one state, and changes nothing.
+
+        Raises
+        ------
+        StoreError
+            If the database fails.
+        """
+        with store_errors(str(self.address)), self.engine.connect() as raw:
+            options: dict[str, Any] = {_READS: True}
+            if self.is_postgresql:
+                options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            yield raw.execution_options(**options)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.address}>"
+
+
+def _postgresql(uri: str) -> Engine:
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise StoreError(
+            "PostgreSQL needs the package psycopg",
+            hint="pip install 'tokenkit-vaultless[postgresql]'",
+        ) from None
+
+    def connect() -> "psycopg.Connection[Any]":
+        # libpq reads the URI: several hosts, TLS options and files of passwords are its business.
+        return psycopg.connect(
+            uri, connect_timeout=CONNECT_SECONDS, application_name="tokenkit", context=None
+        )
+
+    return create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        hide_parameters=True,
+    )
+
+
+def _sqlite(file: Path | None) -> Engine:
+    if file is None:
+        # One connection, or each would see a memory of its own.
+        engine = create_engine("sqlite://", poolclass=StaticPool, hide_parameters=True)
+    else:
+        _make_private(file)
+        engine = create_engine(
+            URL.create("sqlite", database=str(file)),
+            connect_args={"timeout": LOCK_SECONDS},
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_private(file: Path) -> None:
+    reason = ""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+    if reason:
+        raise StoreUnavailable(
+            f"the SQLite file {file} can't be opened: {reason}",
+            hint="check the folder and its permissions, or name another file in "
+            "TOKENKIT_DATABASE_URL",
+        )
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # The driver would begin transactions late, and end them before tables are made.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later could not wait for another that does.
+    reads = connection.get_execution_options().get(_READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

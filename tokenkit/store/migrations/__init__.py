@@ -1,0 +1,1 @@
+"""The store's migrations; :mod:`tokenkit.store.upgrading` runs them."""

@@ -1,0 +1,124 @@
+"""Migrations of the store's tables: which revision a database is at, and the ways up and down."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from tokenkit.errors import SchemaOutdated, StoreError
+from tokenkit.store.database import Database
+from tokenkit.store.failures import store_errors
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_UPGRADE_LOCK = 7_205_759_403_792_794
+"""The number of PostgreSQL's advisory lock; it only has to be no one else's."""
+
+
+def revisions() -> tuple[str, ...]:
+    """Name every revision, the oldest first.
+
+    Examples
+    --------
+    >>> revisions()[0]
+    '0001'
+    """
+    # The files are named by them, so that alembic needn't be imported to know the newest.
+    return tuple(sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
+
+
+def current(connection: Connection) -> str | None:
+    """Give the revision of a database; None if it has no tables of the store."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def require_current(database: Database) -> None:
+    """Refuse a database whose tables are of another version.
+
+    Raises
+    ------
+    SchemaOutdated
+        If they are.
+    """
+    with database.read() as connection:
+        found = current(connection)
+    newest = revisions()[-1]
+    if found is None:
+        raise SchemaOutdated(
+            f"{database.address} has no tables of the store yet", hint="tokenkit db upgrade"
+        )
+    if found > newest:
+        raise _too_new(database, found)
+    if found != newest:
+        raise SchemaOutdated(
+            f"the tables in {database.address} are of revision {found}, and {newest} is needed",
+            hint="tokenkit db upgrade",
+        )
+
+
+def bring_up(database: Database) -> None:
+    """Bring an embedded database up to date; costs no more than a look if it is."""
+    with database.read() as connection:
+        found = current(connection)
+    if found != revisions()[-1]:
+        upgrade(database)
+
+
+def upgrade(database: Database, revision: str = "head") -> tuple[str | None, str]:
+    """Bring the tables up to a revision, all or nothing.
+
+    Returns
+    -------
+    before, after
+        The revisions; before is None if there were no tables.
+
+    Raises
+    ------
+    StoreError
+        If the database refuses, or is of a newer version than this tokenkit.
+    """
+    target = revisions()[-1] if revision == "head" else revision
+    return _move(database, target, "upgrade")
+
+
+def downgrade(database: Database, revision: str) -> tuple[str | None, str]:
+    """Take the tables back to a revision, or to none with ``base``; what only they held is lost.
+
+    Raises
+    ------
+    StoreError
+        If the database refuses.
+    """
+    return _move(database, revision, "downgrade")
+
+
+def _move(database: Database, revision: str, way: str) -> tuple[str | None, str]:
+    if revision not in (*revisions(), "base"):
+        raise StoreError(
+            "there is no such revision", hint=f"revisions are {', '.join(revisions())}"
+        )
+    # Imported for this alone: a job that finds its tables up to date needn't wait for it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    with store_errors(str(database.address)), database.engine.begin() as connection:
+        if database.is_postgresql:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+        # Read under the lock: another process may just have done it.
+        before = current(connection)
+        if before is not None and before > revisions()[-1]:
+            raise _too_new(database, before)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        getattr(command, way)(config, revision)
+    return before, revision
+
+
+def _too_new(database: Database, found: str) -> SchemaOutdated:
+    return SchemaOutdated(
+        f"the tables in {database.address} are of revision {found}, which this version of tokenkit "
+        "doesn't know",
+        hint="pip install --upgrade tokenkit-vaultless",
+    )
