@@ -1,7 +1,6 @@
 """What PostgreSQL itself refuses: to those who write records, and to their tables' owner."""
 
 from datetime import UTC, datetime
-
 from uuid import uuid4
 
 import psycopg
