@@ -17,12 +17,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokenkit.cli import files, jobs, keys, policy, rejects, rekey, schemes, search
+from tokenkit.cli import database, files, jobs, keys, policy, rejects, rekey, schemes, search
 from tokenkit.cli.terminal import printable
 from tokenkit.errors import InvalidValues, TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (jobs, rekey, files, rejects, search, policy, keys, schemes)
+_GROUPS = (jobs, rekey, files, rejects, search, policy, keys, schemes, database)
 _INVALID = 3
 
 
