@@ -158,5 +158,5 @@ def test_documented_commands_exist():
         if line.startswith("tokenkit ")
     }
     assert used
-    unknown = [line for line in used if not any(line.startswith(k + " ") for k in known)]
+    unknown = [line for line in used if not any(f"{line} ".startswith(f"{k} ") for k in known)]
     assert unknown == []
