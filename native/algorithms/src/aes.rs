@@ -9,12 +9,12 @@ use std::fmt;
 
 use ::aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use ::aes::{Aes128, Aes192, Aes256};
-use zeroize::Zeroize;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use self::key_schedule::RoundKeys;
 use crate::kernel::Kernel;
 use crate::locked::Locked;
+use crate::scrub::scrubbed;
 
 /// One AES block.
 pub type Block = [u8; 16];
@@ -48,17 +48,14 @@ enum Cipher {
 }
 
 impl AesKey {
-    /// Expands a key of 16, 24 or 32 bytes, then overwrites what the expansion left on the stack.
+    /// Expands a key of 16, 24 or 32 bytes, and leaves nothing of it in registers and on the stack.
     ///
     /// # Errors
     /// [`InvalidKeyLength`] for any other length.
     pub fn new(key: &[u8]) -> Result<AesKey, InvalidKeyLength> {
-        let expanded = AesKey::expand(key);
-        scrub_stack();
-        expanded
+        scrubbed(|| AesKey::expand(key))
     }
 
-    #[inline(never)]
     fn expand(key: &[u8]) -> Result<AesKey, InvalidKeyLength> {
         fn locked<C: KeyInit>(key: &[u8]) -> Result<Locked<C>, InvalidKeyLength> {
             C::new_from_slice(key).map(Locked::new).map_err(|_| InvalidKeyLength)
@@ -118,15 +115,4 @@ impl fmt::Debug for AesKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "AesKey({} bits)", self.bits())
     }
-}
-
-/// Overwrites 48 KiB of stack below the caller.
-///
-/// The compiler may spill round keys into the frames of the functions that encrypt. Callers that
-/// promise to leave no key material behind call this after a column, and after a key was loaded.
-#[inline(never)]
-pub fn scrub_stack() {
-    let mut below = [0u8; 48 * 1024];
-    below.zeroize();
-    std::hint::black_box(&mut below);
 }

@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::aes::{AesKey, Block, InvalidKeyLength};
 use crate::kernel::Kernel;
 use crate::locked::Locked;
+use crate::scrub::scrubbed;
 
 /// How many messages are advanced together.
 const LANES: usize = 128;
@@ -30,9 +31,11 @@ impl Cmac {
         let key = AesKey::new(key)?;
         let mut subkeys = Locked::new(Zeroizing::new([[0; BLOCK_BYTES]; 2]));
         let [first, second] = &mut **subkeys;
-        key.encrypt_block(first);
-        *first = double(first);
-        *second = double(first);
+        scrubbed(|| {
+            key.encrypt_block(first);
+            *first = double(first);
+            *second = double(first);
+        });
         Ok(Cmac { key, subkeys })
     }
 

@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::aes::scrub_stack;
+use crate::scrub::scrubbed;
 
 /// What a subkey is for. The numbers are part of the contract and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +42,7 @@ const CONTRACT: &[u8] = b"tokenkit/1\0";
 /// The most bytes that one HKDF-SHA-256 expansion gives (RFC 5869 section 2.3).
 const MAX_SUBKEY_BYTES: usize = 255 * 32;
 
-/// Fills `out` with the subkey of `version` (32 bytes) for `purpose` and `domain`, then overwrites what the
-/// derivation left on the stack.
+/// Fills `out` with the subkey of `version` (32 bytes) for `purpose` and `domain`.
 ///
 /// # Panics
 ///
@@ -51,7 +50,6 @@ const MAX_SUBKEY_BYTES: usize = 255 * 32;
 pub fn subkey(version: &[u8], purpose: Purpose, domain: &str, out: &mut [u8]) {
     assert!(out.len() <= MAX_SUBKEY_BYTES, "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes");
     expand(version, &[CONTRACT, &[purpose as u8], domain.as_bytes()], out);
-    scrub_stack();
 }
 
 /// As [`subkey`], for a key of another kind, which the contract names: `kind ‖ 0x00` stands before the domain, and no
@@ -63,20 +61,15 @@ pub fn subkey(version: &[u8], purpose: Purpose, domain: &str, out: &mut [u8]) {
 pub fn raw_subkey(key: &[u8], kind: &str, purpose: Purpose, domain: &str, out: &mut [u8]) {
     assert!(out.len() <= MAX_SUBKEY_BYTES, "HKDF-SHA-256 gives at most {MAX_SUBKEY_BYTES} bytes");
     expand(key, &[CONTRACT, &[purpose as u8], kind.as_bytes(), &[0], domain.as_bytes()], out);
-    scrub_stack();
 }
 
-/// HKDF-SHA-256 with an empty salt; `info` is joined. Leaves derived bytes on the stack below the caller.
-///
-/// Has a frame of its own, below the one from which the stack is overwritten: HKDF's pseudorandom
-/// key is as good as the key itself.
+/// HKDF-SHA-256 with an empty salt; `info` is joined. Scrubbed, since HKDF's pseudorandom key is as good as the key.
 ///
 /// # Panics
 ///
 /// If `out` is longer than 8,160 bytes, the most that HKDF-SHA-256 can give.
-#[inline(never)]
 pub fn expand(key: &[u8], info: &[&[u8]], out: &mut [u8]) {
-    Hkdf::<Sha256>::new(None, key).expand_multi_info(info, out).expect("the caller checked the length");
+    scrubbed(|| Hkdf::<Sha256>::new(None, key).expand_multi_info(info, out)).expect("the caller checked the length");
 }
 
 /// The key-check value: it tells a right key from a wrong one, and may be stored in clear.
@@ -92,9 +85,11 @@ pub fn is_valid_domain(domain: &str) -> bool {
         && domain.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
 }
 
-/// HMAC-SHA-256 (RFC 2104, FIPS 198-1) of one message.
+/// HMAC-SHA-256 (RFC 2104, FIPS 198-1) of one message; scrubbed.
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.update(message);
-    mac.finalize().into_bytes().into()
+    scrubbed(|| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    })
 }

@@ -14,4 +14,5 @@ pub mod ff1;
 pub mod kernel;
 pub mod locked;
 pub mod proof;
+pub mod scrub;
 pub mod siv;

@@ -115,7 +115,7 @@ unsafe impl<T: Send> Send for Locked<T> {}
 unsafe impl<T: Sync> Sync for Locked<T> {}
 
 impl<T> Locked<T> {
-    /// Moves a value there. Where it was on the stack is the caller's to scrub.
+    /// Moves a value there. Where it was on the stack is the caller's to scrub ([`crate::scrub::scrubbed`]).
     pub fn new(value: T) -> Locked<T> {
         const {
             assert!(align_of::<T>() <= GRAIN && size_of::<T>() <= REGION_BYTES);

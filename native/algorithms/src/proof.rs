@@ -10,6 +10,8 @@ use crate::aes::{Block, InvalidKeyLength};
 use crate::cmac::{BLOCK_BYTES, Cmac, xor};
 use crate::derive::hmac_sha256;
 use crate::kernel::Kernel;
+use crate::locked::Locked;
+use crate::scrub::scrubbed;
 
 /// Bytes of a proof's key: one half for AES-CMAC, one for the HMAC over the sum.
 pub const KEY_BYTES: usize = 64;
@@ -65,7 +67,7 @@ impl Sum {
 /// The key of one column's proof in one run.
 pub struct ProofKey {
     cmac: Cmac,
-    mac: Box<Zeroizing<[u8; HALF]>>,
+    mac: Locked<Zeroizing<[u8; HALF]>>,
 }
 
 impl ProofKey {
@@ -74,8 +76,8 @@ impl ProofKey {
     /// # Errors
     /// None that a key of this length can have.
     pub fn new(key: &[u8; KEY_BYTES]) -> Result<ProofKey, InvalidKeyLength> {
-        let mut mac = Box::new(Zeroizing::new([0; HALF]));
-        mac.copy_from_slice(&key[HALF..]);
+        let mut mac = Locked::new(Zeroizing::new([0; HALF]));
+        scrubbed(|| mac.copy_from_slice(&key[HALF..]));
         Ok(ProofKey { cmac: Cmac::new(&key[..HALF])?, mac })
     }
 
@@ -118,7 +120,7 @@ impl ProofKey {
         for (place, count) in counts.chunks_exact_mut(8).zip(sum.counts) {
             place.copy_from_slice(&count.to_be_bytes());
         }
-        hmac_sha256(&**self.mac, &*message)
+        hmac_sha256(self.mac.as_slice(), &*message)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::aes::{AesKey, Block, InvalidKeyLength};
 use crate::cmac::{self, BLOCK_BYTES, Cmac, Message, block_at, double, xor};
 use crate::kernel::Kernel;
 use crate::locked::Locked;
+use crate::scrub::scrubbed;
 use keystream::Keystream;
 
 /// The bytes that sealing adds to a value: the synthetic IV, V.
@@ -62,7 +63,8 @@ impl Siv {
         let (mac_key, encryption_key) = key.split_at(key.len() / 2);
         let mac = Cmac::new(mac_key)?;
         let encryption = AesKey::new(encryption_key)?;
-        let start = Locked::new(Zeroizing::new(mac.mac(Kernel::PORTABLE, &[0; BLOCK_BYTES])));
+        let mut start = Locked::new(Zeroizing::new([0; BLOCK_BYTES]));
+        scrubbed(|| **start = mac.mac(Kernel::PORTABLE, &[0; BLOCK_BYTES]));
         Ok(Siv { mac, encryption, start })
     }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::derive::is_valid_domain;
 use tokenkit_algorithms::proof::{ProofKey, Sum};
+use tokenkit_algorithms::scrub::scrubbed;
 
 /// Bytes in a run's id.
 const RUN_BYTES: usize = 16;
@@ -80,9 +81,8 @@ pub fn begin(key: &KeyMaterial, about: &About<'_>) -> Result<u64, Failure> {
         info.extend(length.to_be_bytes());
         info.extend(text.as_bytes());
     }
-    let key = ProofKey::new(&key.proof_key(about.domain, &info))
+    let key = scrubbed(|| ProofKey::new(&key.proof_key(about.domain, &info)))
         .map_err(|_| Failure::new(Code::NativeDefect, "a proof's key has the wrong length"))?;
-    tokenkit_algorithms::aes::scrub_stack();
     let proof = Proof { key, old: Mutex::default(), new: Mutex::default() };
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     lock(&PROOFS).insert(id, Arc::new(proof));

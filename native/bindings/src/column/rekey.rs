@@ -16,6 +16,7 @@ use arrow_schema::DataType;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use tokenkit_algorithms::proof::{Kind, ProofKey, Sum};
+use tokenkit_algorithms::scrub::scrubbed;
 
 const BATCH_ROWS: usize = 4096;
 /// A batch ends early when its tokens grow past this, so that long texts don't pile up.
@@ -207,7 +208,7 @@ impl Pass<'_> {
         rows: usize,
         tweaks: Option<&TweakColumn<'_>>,
     ) -> Result<Invalid, Failure> {
-        self.open(0, column, rows, tweaks, |_, _, _, _| Ok(()))
+        scrubbed(|| self.open(0, column, rows, tweaks, |_, _, _, _| Ok(())))
     }
 
     /// Opens batch after batch, and hands over the values of each.
@@ -311,8 +312,11 @@ impl Turn for Pass<'_> {
         tweaks: Option<&TweakColumn<'_>>,
         sink: &mut S,
     ) -> Result<Invalid, Failure> {
-        self.open(start, column, rows, tweaks, |batch, opened, tweaks, invalid| {
-            self.close(opened, batch.len(), tweaks, &mut PartSink::new(sink, batch.start), invalid)
+        // Around the old key's work, the new one's and the proof's.
+        scrubbed(|| {
+            self.open(start, column, rows, tweaks, |batch, opened, tweaks, invalid| {
+                self.close(opened, batch.len(), tweaks, &mut PartSink::new(sink, batch.start), invalid)
+            })
         })
     }
 }

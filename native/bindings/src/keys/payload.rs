@@ -1,6 +1,6 @@
 //! A keyring's payload: metadata and key bytes, sealed with AES-256-GCM under a subkey of the file key.
 //!
-//! Key bytes go from the registry into the ciphertext and back without passing through Python.
+//! Key bytes go from the registry into the ciphertext and back without passing through Python. Callers scrub.
 //! Plaintext: u32be metadata length, metadata, u32be count, then for each version u32be id and its 32 bytes. Where there
 //! are keys of other kinds: u32be count, then for each of them u32be id, u8 kind, u8 length and its bytes.
 
@@ -10,7 +10,6 @@ use crate::failure::{Code, Failure};
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use std::sync::Arc;
-use tokenkit_algorithms::aes::scrub_stack;
 use tokenkit_algorithms::derive::{expand, hmac_sha256};
 use zeroize::Zeroizing;
 
@@ -36,9 +35,7 @@ fn part_key(file_key: &[u8; FILE_KEY_BYTES], part: &[u8]) -> Zeroizing<[u8; 32]>
 
 /// HMAC-SHA-256 of the keyring file's header.
 pub fn header_mac(file_key: &[u8; FILE_KEY_BYTES], header: &[u8]) -> [u8; 32] {
-    let mac = hmac_sha256(part_key(file_key, b"header").as_ref(), header);
-    scrub_stack();
-    mac
+    hmac_sha256(part_key(file_key, b"header").as_ref(), header)
 }
 
 fn cipher(file_key: &[u8; FILE_KEY_BYTES]) -> Result<Aes256Gcm, Failure> {
@@ -79,7 +76,6 @@ pub fn seal(
     let sealed = cipher(file_key)?
         .encrypt(&Nonce::from(nonce), Payload { msg: &plaintext, aad: header })
         .map_err(|_| Failure::new(Code::NativeDefect, "AES-GCM refused the keyring's payload"))?;
-    scrub_stack();
     Ok([nonce.as_slice(), &sealed].concat())
 }
 
@@ -96,7 +92,6 @@ pub fn open(
         .decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: header })
         .map(Zeroizing::new)
         .map_err(|_| OpenError::Tampered)?;
-    scrub_stack();
     let mut rest = plaintext.as_slice();
     let length = take_u32(&mut rest)? as usize;
     let metadata = take(&mut rest, length)?.to_vec();

@@ -8,10 +8,11 @@ use super::kind::{Kind, MOST_BYTES};
 use crate::failure::{Code, Failure};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use tokenkit_algorithms::aes::{AesKey, scrub_stack};
+use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::derive::{Purpose, expand, hmac_sha256, raw_subkey, subkey};
 use tokenkit_algorithms::locked::Locked;
 use tokenkit_algorithms::proof::KEY_BYTES as PROOF_KEY_BYTES;
+use tokenkit_algorithms::scrub::scrubbed;
 use tokenkit_algorithms::siv::Siv;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -77,43 +78,39 @@ impl KeyMaterial {
         if let Some(found) = subkeys.get(&(purpose as u8, domain.to_owned())) {
             return Ok(Arc::clone(found));
         }
-        let defect = |_| Failure::new(Code::NativeDefect, "a derived subkey has the wrong length");
-        let made = Arc::new(match (self.kind, purpose) {
-            (Kind::RawAesSiv, Purpose::AesSiv) => Subkey::AesSiv(Siv::new(self.secret()).map_err(defect)?),
-            (Kind::RawAesSiv | Kind::RawHmac, _) => return Err(self.kind.refusal()),
-            (_, Purpose::Ff1) => {
-                Subkey::Ff1(AesKey::new(self.derived::<32>(purpose, domain).as_ref()).map_err(defect)?)
-            }
-            (_, Purpose::AesSiv) => {
-                Subkey::AesSiv(Siv::new(self.derived::<64>(purpose, domain).as_ref()).map_err(defect)?)
-            }
-            _ => return Err(Failure::new(Code::NativeDefect, "no column algorithm has this purpose")),
-        });
-        scrub_stack();
+        let made = Arc::new(scrubbed(|| self.expanded(purpose, domain))?);
         subkeys.insert((purpose as u8, domain.to_owned()), Arc::clone(&made));
         Ok(made)
     }
 
-    /// HMAC-SHA-256 over `message` under the "metadata MAC" subkey.
-    pub fn metadata_mac(&self, message: &[u8]) -> [u8; 32] {
-        let mac = hmac_sha256(self.derived::<32>(Purpose::MetadataMac, "").as_ref(), message);
-        scrub_stack();
-        mac
+    fn expanded(&self, purpose: Purpose, domain: &str) -> Result<Subkey, Failure> {
+        let made = match (self.kind, purpose) {
+            (Kind::RawAesSiv, Purpose::AesSiv) => Siv::new(self.secret()).map(Subkey::AesSiv),
+            (Kind::RawAesSiv | Kind::RawHmac, _) => return Err(self.kind.refusal()),
+            (_, Purpose::Ff1) => AesKey::new(self.derived::<32>(purpose, domain).as_ref()).map(Subkey::Ff1),
+            (_, Purpose::AesSiv) => Siv::new(self.derived::<64>(purpose, domain).as_ref()).map(Subkey::AesSiv),
+            _ => return Err(Failure::new(Code::NativeDefect, "no column algorithm has this purpose")),
+        };
+        made.map_err(|_| Failure::new(Code::NativeDefect, "a derived subkey has the wrong length"))
     }
 
-    /// A run's key for rejected rows: derived from the "rejects" subkey of a domain by the run's id.
+    /// HMAC-SHA-256 over `message` under the "metadata MAC" subkey.
+    pub fn metadata_mac(&self, message: &[u8]) -> [u8; 32] {
+        scrubbed(|| hmac_sha256(self.derived::<32>(Purpose::MetadataMac, "").as_ref(), message))
+    }
+
+    /// A run's key for rejected rows: derived from the "rejects" subkey of a domain by the run's id. The caller scrubs.
     pub fn rejects_key(&self, domain: &str, run: &[u8; 16]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         expand(self.derived::<32>(Purpose::Rejects, domain).as_ref(), &[run], key.as_mut());
-        scrub_stack();
         key
     }
 
     /// The key of a rekey's proof: derived from the "rekey proof" subkey of a domain by what the proof is about.
+    /// The caller scrubs.
     pub fn proof_key(&self, domain: &str, about: &[u8]) -> Zeroizing<[u8; PROOF_KEY_BYTES]> {
         let mut key = Zeroizing::new([0; PROOF_KEY_BYTES]);
         expand(self.derived::<32>(Purpose::RekeyProof, domain).as_ref(), &[about], key.as_mut());
-        scrub_stack();
         key
     }
 
@@ -166,10 +163,11 @@ impl Handle {
 
     /// As [`Handle::load_for`], for a key of any kind.
     pub fn load_kind(id: u32, kind: Kind, secret: &mut [u8], reveals: bool) -> Result<Handle, Failure> {
-        let loaded = Self::load_copy(id, kind, secret, reveals);
-        secret.zeroize();
-        scrub_stack();
-        loaded
+        scrubbed(|| {
+            let loaded = Self::load_copy(id, kind, secret, reveals);
+            secret.zeroize();
+            loaded
+        })
     }
 
     fn load_copy(id: u32, kind: Kind, secret: &[u8], reveals: bool) -> Result<Handle, Failure> {
@@ -207,10 +205,12 @@ impl Handle {
 
     /// Makes a new version from the operating system's random numbers.
     pub fn generate(id: u32) -> Result<Handle, Failure> {
-        let mut secret = Zeroizing::new([0; VERSION_BYTES]);
-        getrandom::fill(secret.as_mut())
-            .map_err(|_| Failure::new(Code::NativeDefect, "the operating system gave no random numbers"))?;
-        Handle::load(id, &mut secret)
+        scrubbed(|| {
+            let mut secret = Zeroizing::new([0; VERSION_BYTES]);
+            getrandom::fill(secret.as_mut())
+                .map_err(|_| Failure::new(Code::NativeDefect, "the operating system gave no random numbers"))?;
+            Handle::load(id, &mut secret)
+        })
     }
 
     /// The version's id.

@@ -14,9 +14,10 @@ use arrow_schema::DataType;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::Arc;
-use tokenkit_algorithms::aes::{AesKey, scrub_stack};
+use tokenkit_algorithms::aes::AesKey;
 use tokenkit_algorithms::alphabet::Alphabet;
 use tokenkit_algorithms::ff1::{self, Direction, DomainMinimum, ParameterError, Parameters, Tweak};
+use tokenkit_algorithms::scrub::scrubbed;
 use tokenkit_algorithms::siv::Siv;
 use zeroize::Zeroize;
 
@@ -82,11 +83,12 @@ impl Ff1 {
             ),
             _ => invalid(format!("a value has at most {LONGEST_VALUE} numerals"), "too_long"),
         })?;
-        let cipher = ff1::Ff1::new(self.aes()?, kernel::current(), parameters, Tweak::Shared(tweak))
-            .map_err(|_| scheme("a tweak has at most 2^32 - 1 bytes"))?;
-        let applied = cipher.apply(direction, &mut numerals, &[]);
-        scrub_stack();
-        applied.map_err(|_| invalid("a numeral is not below the radix", "character"))?;
+        scrubbed(|| {
+            ff1::Ff1::new(self.aes()?, kernel::current(), parameters, Tweak::Shared(tweak))
+                .map_err(|_| scheme("a tweak has at most 2^32 - 1 bytes"))?
+                .apply(direction, &mut numerals, &[])
+                .map_err(|_| invalid("a numeral is not below the radix", "character"))
+        })?;
         Ok(numerals)
     }
 
@@ -177,9 +179,8 @@ impl Ff1 {
         alphabet: Option<String>,
         allow_small_domain: bool,
     ) -> PyResult<Self> {
-        let made = Ff1::make(key.as_bytes(), radix, alphabet, allow_small_domain);
-        scrub_stack();
-        made.map_err(|failure| raise(py, &failure))
+        scrubbed(|| Ff1::make(key.as_bytes(), radix, alphabet, allow_small_domain))
+            .map_err(|failure| raise(py, &failure))
     }
 
     fn numerals(&self, py: Python<'_>, numerals: Vec<u16>, tweak: &[u8], decrypt: bool) -> PyResult<Vec<u16>> {
@@ -237,9 +238,9 @@ fn slices<'a>(associated: &'a [Bound<'_, PyBytes>]) -> Vec<&'a [u8]> {
 impl AesSiv {
     #[new]
     fn new(py: Python<'_>, key: &Bound<'_, PyBytes>) -> PyResult<Self> {
-        let made = Siv::new(key.as_bytes());
-        scrub_stack();
-        made.map(AesSiv).map_err(|_| raise(py, &scheme("an AES-SIV key has 32, 48 or 64 bytes")))
+        scrubbed(|| Siv::new(key.as_bytes()))
+            .map(AesSiv)
+            .map_err(|_| raise(py, &scheme("an AES-SIV key has 32, 48 or 64 bytes")))
     }
 
     fn encrypt<'py>(
@@ -248,8 +249,7 @@ impl AesSiv {
         plaintext: &[u8],
         associated: Vec<Bound<'py, PyBytes>>,
     ) -> Bound<'py, PyBytes> {
-        let sealed = self.0.seal(kernel::current(), &slices(&associated), plaintext);
-        scrub_stack();
+        let sealed = scrubbed(|| self.0.seal(kernel::current(), &slices(&associated), plaintext));
         PyBytes::new(py, &sealed)
     }
 
@@ -259,8 +259,7 @@ impl AesSiv {
         sealed: &[u8],
         associated: Vec<Bound<'py, PyBytes>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let opened = self.0.open(kernel::current(), &slices(&associated), sealed);
-        scrub_stack();
+        let opened = scrubbed(|| self.0.open(kernel::current(), &slices(&associated), sealed));
         match opened {
             Ok(mut plaintext) => {
                 let bytes = PyBytes::new(py, &plaintext);

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokenkit_algorithms::locked::is_locked;
+use tokenkit_algorithms::scrub::scrubbed;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Keeps a key version loaded. Shows an id and a key-check value, never bytes; can't be made, copied or pickled.
@@ -123,10 +124,12 @@ pub fn generate_key(py: Python<'_>, id: u32) -> PyResult<KeyHandle> {
 /// Loads 32 bytes as a key version; the bytearray is wiped, whatever happens.
 #[pyfunction]
 pub fn import_key(py: Python<'_>, id: u32, secret: &Bound<'_, PyByteArray>) -> PyResult<KeyHandle> {
-    let copy = self::secret::<VERSION_BYTES>(secret);
-    // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
-    unsafe { secret.as_bytes_mut() }.zeroize();
-    Handle::load(id, &mut *copy?).map(KeyHandle::new).map_err(|failure| raise(py, &failure))
+    scrubbed(|| {
+        let copy = self::secret::<VERSION_BYTES>(secret);
+        // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
+        unsafe { secret.as_bytes_mut() }.zeroize();
+        Handle::load(id, &mut *copy?).map(KeyHandle::new).map_err(|failure| raise(py, &failure))
+    })
 }
 
 /// Seals metadata and key versions under a file key, with the header authenticated.
@@ -138,11 +141,12 @@ pub fn seal_payload<'py>(
     metadata: &[u8],
     keys: Vec<PyRef<'py, KeyHandle>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
     let keys = keys.iter().map(|key| Ok((key.id, key.material(py)?))).collect::<PyResult<Vec<_>>>()?;
-    payload::seal(&file_key, header, metadata, &keys)
-        .map(|sealed| PyBytes::new(py, &sealed))
-        .map_err(|failure| raise(py, &failure))
+    scrubbed(|| {
+        payload::seal(&*secret::<FILE_KEY_BYTES>(file_key)?, header, metadata, &keys)
+            .map(|sealed| PyBytes::new(py, &sealed))
+            .map_err(|failure| raise(py, &failure))
+    })
 }
 
 /// Opens what `seal_payload` made: the metadata and the loaded key versions.
@@ -155,8 +159,7 @@ pub fn open_payload<'py>(
     sealed: &[u8],
     reveals: bool,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyList>)> {
-    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
-    match payload::open(&file_key, header, sealed, reveals) {
+    match scrubbed(|| Ok::<_, PyErr>(payload::open(&*secret::<FILE_KEY_BYTES>(file_key)?, header, sealed, reveals)))? {
         Ok((metadata, handles)) => {
             let handles = PyList::new(
                 py,
@@ -181,8 +184,8 @@ pub fn header_mac<'py>(
     file_key: &Bound<'py, PyByteArray>,
     header: &[u8],
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let file_key = secret::<FILE_KEY_BYTES>(file_key)?;
-    Ok(PyBytes::new(py, &payload::header_mac(&file_key, header)))
+    let mac = scrubbed(|| Ok::<_, PyErr>(payload::header_mac(&*secret::<FILE_KEY_BYTES>(file_key)?, header)))?;
+    Ok(PyBytes::new(py, &mac))
 }
 
 /// HMAC-SHA-256 under a loaded version's "metadata MAC" subkey.

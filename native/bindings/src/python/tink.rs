@@ -5,6 +5,7 @@ use super::keyring::KeyHandle;
 use crate::keys::tink::{self, Algorithm};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
+use tokenkit_algorithms::scrub::scrubbed;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A key and whether it is enabled.
@@ -26,17 +27,20 @@ pub fn tink_keyset<'py>(
         .iter()
         .map(|(key, enabled)| Ok((key.identity(), key.material(py)?, *enabled)))
         .collect::<PyResult<Vec<_>>>()?;
-    let keyset = tink::write(algorithm, domain, primary, &keys).map_err(|failure| raise(py, &failure))?;
-    Ok(PyByteArray::new(py, &keyset))
+    scrubbed(|| tink::write(algorithm, domain, primary, &keys).map(|keyset| PyByteArray::new(py, &keyset)))
+        .map_err(|failure| raise(py, &failure))
 }
 
 /// Loads the keys of a JSON keyset; the bytearray is wiped, whatever happens.
 #[pyfunction]
 pub fn open_tink_keyset(py: Python<'_>, content: &Bound<'_, PyByteArray>) -> PyResult<(u32, Vec<Opened>)> {
-    let copy = Zeroizing::new(content.to_vec());
-    // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
-    unsafe { content.as_bytes_mut() }.zeroize();
-    let loaded = tink::read(&copy).map_err(|failure| raise(py, &failure))?;
+    let loaded = scrubbed(|| {
+        let copy = Zeroizing::new(content.to_vec());
+        // SAFETY: the interpreter lock is held and no Python code runs while the slice is in use.
+        unsafe { content.as_bytes_mut() }.zeroize();
+        tink::read(&copy)
+    });
+    let loaded = loaded.map_err(|failure| raise(py, &failure))?;
     let keys = loaded.keys.into_iter().map(|(handle, enabled)| Ok((Py::new(py, KeyHandle::new(handle))?, enabled)));
     Ok((loaded.primary, keys.collect::<PyResult<_>>()?))
 }

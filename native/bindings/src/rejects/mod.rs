@@ -17,6 +17,7 @@ use arrow_array::{ArrayRef, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use inputs::{Inputs, Place};
 use std::sync::Arc;
+use tokenkit_algorithms::scrub::scrubbed;
 use zeroize::{Zeroize, Zeroizing};
 
 const NAME: &[u8] = b"tokenkit/rejects/1\0";
@@ -61,15 +62,14 @@ fn authenticated(run: &[u8; RUN_BYTES], row: u64, texts: [&str; 4], out: &mut Ve
 impl Plan {
     /// Seals or opens the cells of every row.
     pub fn run(&self, direction: Direction, columns: &[Column]) -> Result<ArrayRef, Failure> {
-        let _scrub = ScrubOnDrop;
         let inputs = Inputs::new(columns, self.cells.len())?;
         let mut data = Vec::new();
         let mut fields = Vec::with_capacity(self.cells.len());
         for index in 0..self.cells.len() {
-            fields.push(match direction {
-                Direction::Seal => self.seal_column(&inputs, index, &mut data)?,
-                Direction::Open => self.open_column(&inputs, index, &mut data)?,
-            });
+            fields.push(scrubbed(|| match direction {
+                Direction::Seal => self.seal_column(&inputs, index, &mut data),
+                Direction::Open => self.open_column(&inputs, index, &mut data),
+            })?);
         }
         let names: Fields =
             self.cells.iter().map(|cell| Field::new(cell.column.as_str(), DataType::BinaryView, true)).collect();
@@ -83,7 +83,7 @@ impl Plan {
         let (cell, failing) = (&self.cells[column], self.cells.get(place.failing).ok_or_else(no_failing)?);
         let failing_key = failing.key.as_ref().ok_or_else(no_failing)?;
         authenticated(&self.run, place.row, [place.file, &cell.column, &failing.column, place.reason], data)?;
-        Ok(cell.key.as_ref().unwrap_or(failing_key))
+        Ok(cell.key.as_deref().unwrap_or(failing_key))
     }
 
     fn seal_column(&self, inputs: &Inputs<'_>, column: usize, data: &mut Vec<u8>) -> Result<ArrayRef, Failure> {
@@ -165,13 +165,5 @@ fn open(key: &Aes256Gcm, data: &[u8], sealed: Option<&[u8]>, buffer: &mut Vec<u8
         [NULL] => Some(NULL),
         [VALUE, ..] => Some(VALUE),
         _ => None,
-    }
-}
-
-struct ScrubOnDrop;
-
-impl Drop for ScrubOnDrop {
-    fn drop(&mut self) {
-        tokenkit_algorithms::aes::scrub_stack();
     }
 }

@@ -6,8 +6,9 @@ use crate::keys::{KeyReference, registry};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use arrow_schema::DataType;
 use serde::Deserialize;
-use tokenkit_algorithms::aes::scrub_stack;
 use tokenkit_algorithms::derive::is_valid_domain;
+use tokenkit_algorithms::locked::Locked;
+use tokenkit_algorithms::scrub::scrubbed;
 
 /// Which columns rejected rows have, and under which keys their cells are sealed.
 #[derive(Deserialize)]
@@ -39,7 +40,7 @@ pub struct CellPlan {
     /// Its name.
     pub column: String,
     /// Its key for this run; a column without one is sealed under the key of the column whose value doesn't fit.
-    pub key: Option<Aes256Gcm>,
+    pub key: Option<Locked<Aes256Gcm>>,
 }
 
 /// A specification whose keys were found.
@@ -87,7 +88,7 @@ impl Cell {
 }
 
 impl Key {
-    fn for_run(self, domain: &str, run: &[u8; RUN_BYTES], direction: Direction) -> Result<Aes256Gcm, Failure> {
+    fn for_run(self, domain: &str, run: &[u8; RUN_BYTES], direction: Direction) -> Result<Locked<Aes256Gcm>, Failure> {
         let reference = KeyReference {
             check_value: sixteen_bytes(&self.check_value)?,
             name: self.name,
@@ -97,11 +98,10 @@ impl Key {
         if direction == Direction::Open {
             registry::require_revealing(&reference)?;
         }
-        let key = registry::material(&reference)?.rejects_key(domain, run);
-        let cipher = Aes256Gcm::new_from_slice(key.as_ref())
-            .map_err(|_| Failure::new(Code::NativeDefect, "a run's key has the wrong length"));
-        scrub_stack();
-        cipher
+        let material = registry::material(&reference)?;
+        // In locked memory at once: a plan's cells move while they are collected, and the round keys would stay behind.
+        scrubbed(|| Aes256Gcm::new_from_slice(material.rejects_key(domain, run).as_ref()).map(Locked::new))
+            .map_err(|_| Failure::new(Code::NativeDefect, "a run's key has the wrong length"))
     }
 }
 
