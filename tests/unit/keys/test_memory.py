@@ -6,58 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-# A process of its own, since this one's memory holds what it looks for. What is looked for comes
-# masked, so that the search doesn't find itself.
-_SCAN = """
-import sys
-from concurrent.futures import ThreadPoolExecutor
-import polars as pl
-import tokenkit as tk
-
-MASK = bytes(byte ^ 0x5A for byte in range(256))
-
-def found(masked):
-    count = 0
-    for line in open("/proc/self/maps").read().splitlines():
-        place, rights = line.split()[:2]
-        if "w" not in rights:
-            continue
-        start, end = (int(part, 16) for part in place.split("-"))
-        with open("/proc/self/mem", "rb", 0) as memory:
-            memory.seek(start)
-            held = memory.read(end - start).translate(MASK)
-        count += sum(held.count(needle) for needle in masked)
-    return count
-
-mode, calls = sys.argv[1], int(sys.argv[2])
-secret = bytearray(bytes.fromhex(sys.stdin.readline()).translate(MASK))
-ring = tk.Keyring.from_secrets({"a": secret})
-secret[:] = bytes(32)
-masked = [bytes.fromhex(part) for part in sys.stdin.readline().split()]
-frame = pl.DataFrame({"v": [f"{number:016d}" for number in range(20)]})
-made = [
-    tk.expr.tokenize("v", "digits", key=ring["a"]),
-    tk.expr.tokenize("v", "text", key=ring["a"]).alias("t"),
-]
-
-def work(count):
-    for _ in range(count):
-        frame.select(made)
-
-with ThreadPoolExecutor(4) as pool:
-    list(pool.map(work, [calls // 8] * 4))
-pl.DataFrame({"v": [f"{number:016d}" for number in range(300_000)]}).select(made)
-try:
-    pl.DataFrame({"v": ["x"] * 1000}).select(made)
-except Exception:
-    pass
-if mode == "released":
-    ring.close()
-print(found(masked))
-"""
+# A process of its own, since this one's memory holds what it looks for.
+_SCAN = Path(__file__).with_name("memory_scan.py")
+_RUN = bytes(range(16))
+KERNELS = ["auto", "portable"]
 
 
 def substitution_box() -> list[int]:
@@ -97,38 +55,85 @@ def test_the_expansion_is_the_standards():
     assert round_keys(key)[14].hex() == "fe4890d1e6188d0b046df344706c631e"
 
 
+def derive(key: bytes, info: bytes, size: int = 32) -> bytes:
+    """Derive a key by HKDF-SHA-256."""
+    return HKDF(SHA256(), size, salt=None, info=info).derive(key)
+
+
+def encrypt(key: bytes, block: bytes) -> bytes:
+    """Encrypt one block by AES."""
+    encryptor = Cipher(AES(key), ECB()).encryptor()
+    return encryptor.update(block)
+
+
+def cmac_subkeys(key: bytes) -> list[bytes]:
+    """Give CMAC's two subkeys (SP 800-38B section 6.1)."""
+    found, number = [], int.from_bytes(encrypt(key, bytes(16)))
+    for _ in range(2):
+        number = (number << 1 & (1 << 128) - 1) ^ (0x87 if number >> 127 else 0)
+        found.append(number.to_bytes(16))
+    return found
+
+
 def needles(secret: bytes) -> list[bytes]:
-    """Give the key, its subkeys and their round keys, in pieces of 16 bytes."""
+    """Give the key, its subkeys and what is expanded of them, in pieces of 16 bytes."""
 
-    def subkey(purpose: int, domain: str, size: int) -> bytes:
-        info = b"tokenkit/1\0" + bytes([purpose]) + domain.encode()
-        return HKDF(SHA256(), size, salt=None, info=info).derive(secret)
+    def subkey(purpose: int, domain: str, size: int = 32) -> bytes:
+        return derive(secret, b"tokenkit/1\0" + bytes([purpose]) + domain.encode(), size)
 
-    siv = subkey(1, "text", 64)
-    expanded = [round_keys(key) for key in (subkey(2, "digits", 32), siv[:32], siv[32:])]
-    return [secret[:16], secret[16:], *(piece for pieces in expanded for piece in pieces)]
+    text, sealed = subkey(1, "text", 64), subkey(1, "digits", 64)
+    proof = derive(subkey(9, "digits"), _RUN + b"\0\0\0\4file\0\0\0\1v", 64)
+    rejects = derive(subkey(10, "digits"), _RUN)
+    macs = [text[:32], sealed[:32], proof[:32]]
+    ciphers = [subkey(2, "digits"), text[32:], sealed[32:], rejects]
+    pieces = [secret[:16], secret[16:], proof[32:48], proof[48:], encrypt(rejects, bytes(16))]
+    for key in macs + ciphers:
+        pieces += round_keys(key)
+    for key in macs:
+        pieces += cmac_subkeys(key)
+        pieces.append(encrypt(key, pieces[-2]))
+    return pieces
 
 
-def scan(mode: str, calls: int, kernel: str) -> int:
+def scan(mode: str, task: str, calls: int, kernel: str) -> int:
     """Count what a process that made column calls still holds."""
     secret = os.urandom(32)
     mask = bytes(byte ^ 0x5A for byte in range(256))
     masked = " ".join(piece.translate(mask).hex() for piece in needles(secret))
     done = subprocess.run(
-        [sys.executable, "-c", _SCAN, mode, str(calls)],
+        [sys.executable, str(_SCAN), mode, task, str(calls)],
         input=f"{secret.translate(mask).hex()}\n{masked}\n",
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[3],
-        env=os.environ | {"TOKENKIT_KERNEL": kernel, "TOKENKIT_THREADS": "4"},
+        env=os.environ
+        | {
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "TOKENKIT_KERNEL": kernel,
+            "TOKENKIT_THREADS": "4",
+        },
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", ["auto", "portable"])
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_a_search_finds_keys_while_they_are_loaded(kernel):
     """The search works: it finds keys, subkeys and round keys before they are released."""
-    assert scan("live", 16, kernel) >= 40
+    assert scan("live", "threads", 16, kernel) >= 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_nothing_is_left_after_ten_thousand_calls(kernel):
+    """On both kernels, with worker threads and after an error, a release leaves no copy."""
+    assert scan("released", "threads", 10_000, kernel) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("task", ["signals", "engines", "rekeying", "rejecting"])
+def test_nothing_is_left_after_other_work(task, kernel):
+    """Nor does a signal leave one, nor another engine, a rekey with a proof or a rejected row."""
+    assert scan("released", task, 800, kernel) == 0
