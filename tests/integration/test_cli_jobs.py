@@ -253,3 +253,29 @@ def test_a_killed_job_leaves_no_output(folder):
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
     assert run("tokenize", "big.parquet", "-o", "out.csv", "-p", "big.yaml", "-q").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["tokenize", "a.csv", "-o", "b.csv", "--policy", "reject.yaml"],
+        ["detokenize", "tokens.csv", "-o", "c.csv"],
+    ],
+)
+def test_csv_loads_no_pyarrow(folder, arguments):
+    """A CSV job, rejected rows and all, loads neither pyarrow nor the numpy that comes with it."""
+    (folder / "a.csv").write_text("ssn\n078-05-1120\nunknown\n")
+    column = "columns:\n  ssn: {scheme: us-ssn, key: people, on_invalid: reject}\n"
+    (folder / "reject.yaml").write_text(column)
+    assert run("tokenize", "a.csv", "-o", "tokens.csv", "--policy", "reject.yaml").exit_code == 0
+    code = (
+        "import sys\n"
+        "from tokenkit.cli.app import main\n"
+        f"sys.argv = {['tokenkit', *arguments]}\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "loaded = {'pyarrow', 'numpy', 'pandas'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

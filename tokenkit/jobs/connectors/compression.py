@@ -5,11 +5,10 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
-import pyarrow as pa
-
 from tokenkit.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from _typeshed import ReadableBuffer
 
 CODECS = {".gz": "gzip", ".zst": "zstd"}
@@ -62,8 +61,7 @@ class Reader:
         self._path = path
         self._codec = codec
         self._begun = False
-        self._file = pa.OSFile(str(path))
-        self._stream = pa.CompressedInputStream(self._file, self._codec) if self._codec else None
+        self._file, self._stream = _opened(path, codec)
 
     def __enter__(self) -> Self:
         return self
@@ -107,9 +105,7 @@ class Compressor(io.RawIOBase, BinaryIO):
 
     def __init__(self, file: BinaryIO, codec: str) -> None:
         super().__init__()
-        self._stream: _Stream = (
-            _Gzip(file) if codec == "gzip" else pa.CompressedOutputStream(_Kept(file), codec)
-        )
+        self._stream: _Stream = _Gzip(file) if codec == "gzip" else _compressed(_Kept(file), codec)
 
     def writable(self) -> bool:
         """Say that it can be written to."""
@@ -123,6 +119,23 @@ class Compressor(io.RawIOBase, BinaryIO):
     def finish(self) -> None:
         """Write the end of the compressed data."""
         self._stream.close()
+
+
+def _opened(
+    path: Path, codec: str | None
+) -> "tuple[BinaryIO | pa.OSFile, pa.CompressedInputStream | None]":
+    if codec is None:
+        return path.open("rb"), None
+    import pyarrow as pa  # noqa: PLC0415 - a plain file needs none of it
+
+    file = pa.OSFile(str(path))
+    return file, pa.CompressedInputStream(file, codec)
+
+
+def _compressed(file: "_Kept", codec: str) -> "pa.CompressedOutputStream":
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.CompressedOutputStream(file, codec)
 
 
 class _Stream(Protocol):

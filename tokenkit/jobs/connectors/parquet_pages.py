@@ -8,11 +8,12 @@ in the compact protocol.
 import os
 import zlib
 from pathlib import Path
-from typing import NamedTuple
-
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, NamedTuple
 
 from tokenkit.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _MAGIC = 4
 _WINDOW = 2**16
@@ -32,7 +33,7 @@ class PageHeader(NamedTuple):
     checksum: int | None
 
 
-def check_pages(path: Path, footer: pq.FileMetaData) -> None:
+def check_pages(path: Path, footer: "pq.FileMetaData") -> None:
     """Check the pages of every column in every row group.
 
     Raises

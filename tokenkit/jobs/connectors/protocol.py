@@ -6,19 +6,12 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import polars as pl
-import pyarrow as pa
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions
 
-FAILURES = (
-    pa.ArrowException,
-    pl.exceptions.PolarsError,
-    pl.exceptions.PanicException,
-    OSError,
-    ValueError,
-)
-"""What Polars and pyarrow raise about a file that is damaged. Their text may quote values."""
+FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
+"""What Polars raises about a file that is damaged. Its text may quote values."""
 
 PANICS = ("unwrap()", "panic", "out of range", "out of bounds")
 """What stands in the text of Polars' panics at damaged files, in small letters."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow as pa
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.arrow_footer import add_metadata
@@ -32,6 +31,8 @@ class IpcSource:
     types: Mapping[str, pl.DataType] = {}
 
     def __init__(self, path: Path, options: TextOptions) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - a CSV job needs none of it
+
         refuse_options(options, path)
         self._path = path
         try:
@@ -39,7 +40,7 @@ class IpcSource:
                 entries = reader.schema.metadata or {}
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
-        except FAILURES:
+        except (pa.ArrowException, *FAILURES):
             entries = None
         if entries is None:
             raise InputError(
@@ -57,6 +58,8 @@ class IpcSource:
         InputError
             With the number of the batch, counted from 1.
         """
+        import pyarrow as pa  # noqa: PLC0415
+
         number, rows = 0, 0
         try:
             with pa.OSFile(str(self._path)) as file, pa.ipc.open_file(file) as reader:
@@ -65,7 +68,7 @@ class IpcSource:
                     batch.validate(full=True)
                     rows += batch.num_rows
             damaged = rows != self.rows
-        except FAILURES:
+        except (pa.ArrowException, *FAILURES):
             damaged = True
         if damaged:
             raise self._damaged(f"batch {number}")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
@@ -33,6 +32,9 @@ class ParquetSource:
     types: Mapping[str, pl.DataType] = {}
 
     def __init__(self, path: Path, options: TextOptions) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - a CSV job needs none of it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
         refuse_options(options, path)
         self._path = path
         self._footer: pq.FileMetaData | None = None
@@ -41,7 +43,7 @@ class ParquetSource:
             self._footer = pq.read_metadata(path)
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
-        except FAILURES:
+        except (pa.ArrowException, *FAILURES):
             self._footer = None
         if self._footer is None:
             raise InputError(
