@@ -7,13 +7,14 @@ from typing import Any
 
 import polars as pl
 
+from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import PolicyError, UnsupportedType, from_polars, translated
 from tokenkit.jobs.calls import calls_to_tokenize
 from tokenkit.jobs.checks import check_values
 from tokenkit.jobs.outcomes import Part
 from tokenkit.jobs.passes import Pass
 from tokenkit.jobs.preparation import cells_of
-from tokenkit.jobs.progress import RowCounter, Silent
+from tokenkit.jobs.progress import Silent
 from tokenkit.jobs.rejects import Rejects, RejectsDescription
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import RUN_BYTES

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import (
     EngineError,
     JobError,
@@ -27,7 +28,7 @@ from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.places import check_places
 from tokenkit.jobs.preparation import Input, prepare
-from tokenkit.jobs.progress import Progress, RowCounter, Silent
+from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.rejects.description import RejectsDescription
 from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path, remove_stale
 from tokenkit.jobs.report import Report

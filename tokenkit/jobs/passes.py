@@ -7,9 +7,10 @@ from typing import TypeAlias
 import polars as pl
 
 from tokenkit.engines.polars.rejects import RejectCell
+from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import InputError, translated
 from tokenkit.jobs.outcomes import FILE, PASSED, REJECTED, ROW, Part
-from tokenkit.jobs.progress import Progress, RowCounter
+from tokenkit.jobs.progress import Progress
 from tokenkit.jobs.rejects.sealing import sealed_rows
 from tokenkit.jobs.streaming import collect
 from tokenkit.jobs.tallies import Counts, read_counts, tally

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from tokenkit.jobs.progress import Progress, RowCounter
+from tokenkit.engines.polars.rows import RowCounter
+from tokenkit.jobs.progress import Progress
 
 _TICK = 0.1
 _PATIENCE = 2.0

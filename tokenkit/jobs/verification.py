@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import JobError, MetadataMismatch, from_polars, translated
 from tokenkit.jobs.connectors import TextOptions, suffix_of
 from tokenkit.jobs.inputs import find_inputs
@@ -14,7 +15,7 @@ from tokenkit.jobs.job import Job
 from tokenkit.jobs.outcomes import PASSED, Part
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input, kept_as_they_are, prepare
-from tokenkit.jobs.progress import Progress, RowCounter, Silent
+from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.streaming import collect
 from tokenkit.keys import Keyring, current_keyring
 from tokenkit.policy import Policy

@@ -9,4 +9,5 @@ mod plugin;
 mod proof;
 mod python;
 mod rejects;
+mod rows;
 mod spec;

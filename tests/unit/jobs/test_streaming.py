@@ -7,7 +7,8 @@ import time
 import polars as pl
 import pytest
 
-from tokenkit.jobs.progress import CancelledError, RowCounter, Silent
+from tokenkit.engines.polars.rows import RowCounter
+from tokenkit.jobs.progress import Silent
 from tokenkit.jobs.streaming import collect
 
 
@@ -70,6 +71,17 @@ def test_errors_are_given_back():
     """What Polars raises is a result, so that nothing of it gets attached to our error."""
     counter = RowCounter()
     counter.cancel()
-    assert isinstance(collect([frame(counter, 10)], counter, Silent()), CancelledError)
+    cancelled = collect([frame(counter, 10)], counter, Silent())
+    assert isinstance(cancelled, pl.exceptions.PolarsError)
     missing = pl.LazyFrame({"a": [1]}).select("b")
     assert isinstance(collect([missing], counter, Silent()), pl.exceptions.PolarsError)
+
+
+def test_a_query_ends_with_its_counter():
+    """What an interrupted job left running fails once nobody holds the counter."""
+    counter = RowCounter()
+    query = frame(counter, 10)
+    assert query.collect().item() == 0
+    del counter
+    with pytest.raises(pl.exceptions.ComputeError, match="has ended"):
+        query.collect()

@@ -7,10 +7,11 @@ import polars as pl
 
 from tokenkit.engines.column import Side
 from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
+from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import EngineError, from_polars, translated
 from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.progress import Progress, RowCounter
+from tokenkit.jobs.progress import Progress
 from tokenkit.jobs.rekeying.preparation import RekeyInput, TokenColumn, token_rows
 from tokenkit.jobs.streaming import collect
 from tokenkit.keys import KeyVersion
@@ -121,7 +122,7 @@ def _numbered(opened: Input) -> pl.LazyFrame:
 def _numbers(counter: RowCounter) -> Iterator[pl.Expr]:
     """Give the rows' numbers for each column; those of the first one are counted as they pass."""
     number = pl.nth(0).cast(pl.UInt64)
-    return chain([counter.numbered(number)], repeat(number))
+    return chain([counter.counted(number)], repeat(number))
 
 
 def _run(

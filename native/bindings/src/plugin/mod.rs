@@ -7,6 +7,7 @@
 mod arguments;
 mod proof;
 mod rejects;
+mod rows;
 mod series;
 
 pub use series::Column;

@@ -6,6 +6,7 @@ mod hazmat;
 mod json_lines;
 mod keyring;
 mod proof;
+mod rows;
 mod structure;
 mod tink;
 mod transform;
@@ -29,6 +30,8 @@ mod _native {
     };
     #[pymodule_export]
     use super::proof::RekeyProof;
+    #[pymodule_export]
+    use super::rows::RowCounter;
     #[pymodule_export]
     use super::structure::CsvStructure;
     #[pymodule_export]
