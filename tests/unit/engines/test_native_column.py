@@ -48,6 +48,16 @@ def test_reasons() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("rows", [0, 1, 65_535, 65_536, 65_537])
+def test_what_fits_has_no_reason(key: _native.KeyHandle, rows: int) -> None:
+    """Where everything fits, every row's reason is null, however many rows there are."""
+    text = specification(key, "tokenize", output="outcome")
+    found = transform(text, pa.array(["123456"] * rows, pa.string_view()))
+    reasons = found.field("reason")
+    assert (len(reasons), reasons.null_count) == (rows, rows)
+    assert reasons.cast(pa.string()).to_pylist() == [None] * rows
+
+
 # Literals
 
 

@@ -2,9 +2,9 @@
 
 use super::sink::Sink;
 use arrow_array::{ArrayRef, StringViewArray, new_null_array};
-use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Why a value doesn't fit its scheme. The texts are the closed list of reason codes that policies, reports and
 /// `try_tokenize` show; each has at most 12 bytes, so that it fits a string view's inline form.
@@ -190,7 +190,7 @@ impl Invalid {
     /// The reasons as a string-view array, null where the value fitted.
     pub fn reasons(&self) -> ArrayRef {
         if self.count == 0 {
-            return new_null_array(&DataType::Utf8View, self.length);
+            return no_reasons(self.length);
         }
         let mut inline = [0_u128; REASONS.len() + 1];
         for reason in REASONS {
@@ -205,4 +205,19 @@ impl Invalid {
         // SAFETY: every view is one of the inline ASCII codes above or the empty inline view.
         Arc::new(unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), Arc::new([]), Some(marked)) })
     }
+}
+
+/// Rows of the zeros that columns share which have no reason; no streaming batch has more.
+const MOST_SHARED: usize = 1 << 16;
+
+/// As many nulls as there are rows: as long as everything fits, a column of reasons takes no memory of its own.
+fn no_reasons(length: usize) -> ArrayRef {
+    static ZEROS: LazyLock<Buffer> = LazyLock::new(|| Buffer::from_vec(vec![0_u128; MOST_SHARED]));
+    if length > MOST_SHARED {
+        return new_null_array(&DataType::Utf8View, length);
+    }
+    let views = ScalarBuffer::new(ZEROS.clone(), 0, length);
+    let none = NullBuffer::new(BooleanBuffer::new(ZEROS.clone(), 0, length));
+    // SAFETY: zero is the empty inline view.
+    Arc::new(unsafe { StringViewArray::new_unchecked(views, Arc::new([]), Some(none)) })
 }

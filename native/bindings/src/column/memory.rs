@@ -1,5 +1,5 @@
-//! Output buffers. A first touch of fresh memory costs as much as the encryption of the token that goes there, so large
-//! buffers are made of huge pages, which are kept for the next column when Arrow lets go of them.
+//! Output buffers. A first touch of fresh memory costs as much as the encryption of the token that goes there, so
+//! buffers are kept for the next column when Arrow lets go of them, and large ones are made of huge pages.
 //!
 //! A buffer may therefore hold what an earlier column left there. Whoever writes one writes or clears every byte that
 //! gets into an array; see [`super::sink::Sink`].
@@ -15,7 +15,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 #[cfg(target_os = "linux")]
 const HUGE_PAGE: usize = 2 << 20;
 #[cfg(target_os = "linux")]
-const SMALLEST_MAPPING: usize = 1 << 20;
+const SMALLEST_HUGE: usize = 1 << 20;
+/// What the sizes of smaller mappings are multiples of, so that one fits the next batch of a stream too.
+#[cfg(target_os = "linux")]
+const STEP: usize = 128 << 10;
 /// The most memory that is kept while no column uses it.
 #[cfg(target_os = "linux")]
 const MOST_KEPT: usize = 128 << 20;
@@ -40,7 +43,7 @@ impl Bytes {
     /// Memory, aligned for any Arrow type.
     pub fn obtain(size: usize) -> Bytes {
         #[cfg(target_os = "linux")]
-        if size >= SMALLEST_MAPPING
+        if size >= STEP
             && let Some(pages) = obtain_pages(size)
         {
             return Bytes { start: pages.start, size, owner: Owner::Pages(Lent(Some(pages))) };
@@ -70,7 +73,7 @@ impl Bytes {
 
 #[cfg(target_os = "linux")]
 fn obtain_pages(size: usize) -> Option<Pages> {
-    let length = size.checked_next_multiple_of(HUGE_PAGE)?;
+    let length = size.checked_next_multiple_of(if size < SMALLEST_HUGE { STEP } else { HUGE_PAGE })?;
     let kept = lock_kept().take(length);
     kept.or_else(|| Pages::map(length))
 }
@@ -124,7 +127,7 @@ fn lock_kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An anonymous mapping, aligned to huge pages; unmapped when it is dropped.
+/// An anonymous mapping, aligned to huge pages if it has any; unmapped when it is dropped.
 #[cfg(target_os = "linux")]
 struct Pages {
     base: NonNull<u8>,
@@ -145,7 +148,8 @@ impl std::panic::RefUnwindSafe for Pages {}
 #[cfg(target_os = "linux")]
 impl Pages {
     fn map(length: usize) -> Option<Pages> {
-        let mapped = length.checked_add(HUGE_PAGE)?;
+        let huge = length >= HUGE_PAGE;
+        let mapped = if huge { length.checked_add(HUGE_PAGE)? } else { length };
         // SAFETY: an anonymous private mapping at an address of the kernel's choice touches no existing memory.
         let base = unsafe {
             libc::mmap(
@@ -161,11 +165,13 @@ impl Pages {
             return None;
         }
         let base = NonNull::new(base.cast::<u8>())?;
-        let skip = base.as_ptr().align_offset(HUGE_PAGE);
-        // SAFETY: skip < HUGE_PAGE <= mapped, so the pointer stays inside the mapping.
-        let start = unsafe { base.add(skip.min(HUGE_PAGE)) };
-        // SAFETY: advice on a range of our own mapping; a refusal only costs speed, so the result is ignored.
-        unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_HUGEPAGE) };
+        let skip = if huge { base.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE) } else { 0 };
+        // SAFETY: skip + length <= mapped, so the pointer stays inside the mapping.
+        let start = unsafe { base.add(skip) };
+        if huge {
+            // SAFETY: advice on a range of our own mapping; a refusal only costs speed, so the result is ignored.
+            unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_HUGEPAGE) };
+        }
         // SAFETY: as above; values belong in no core dump.
         unsafe { libc::madvise(start.as_ptr().cast(), length, libc::MADV_DONTDUMP) };
         Some(Pages { base, mapped, start, length })

@@ -63,14 +63,13 @@ impl Plan {
     /// Seals or opens the cells of every row.
     pub fn run(&self, direction: Direction, columns: &[Column]) -> Result<ArrayRef, Failure> {
         let inputs = Inputs::new(columns, self.cells.len())?;
-        let mut data = Vec::new();
-        let mut fields = Vec::with_capacity(self.cells.len());
-        for index in 0..self.cells.len() {
-            fields.push(scrubbed(|| match direction {
-                Direction::Seal => self.seal_column(&inputs, index, &mut data),
-                Direction::Open => self.open_column(&inputs, index, &mut data),
-            })?);
-        }
+        let fields = scrubbed(|| match direction {
+            Direction::Seal => self.seal(&inputs),
+            Direction::Open => {
+                let mut data = Vec::new();
+                (0..self.cells.len()).map(|index| self.open_column(&inputs, index, &mut data)).collect()
+            }
+        })?;
         let names: Fields =
             self.cells.iter().map(|cell| Field::new(cell.column.as_str(), DataType::BinaryView, true)).collect();
         let array = StructArray::try_new_with_length(names, fields, None, inputs.rows())
@@ -86,19 +85,22 @@ impl Plan {
         Ok(cell.key.as_deref().unwrap_or(failing_key))
     }
 
-    fn seal_column(&self, inputs: &Inputs<'_>, column: usize, data: &mut Vec<u8>) -> Result<ArrayRef, Failure> {
-        let mut nonces = vec![0; inputs.rows() * NONCE_BYTES];
+    fn seal(&self, inputs: &Inputs<'_>) -> Result<Vec<ArrayRef>, Failure> {
+        let mut outputs: Vec<_> = self.cells.iter().map(|_| BinaryViewBuilder::with_capacity(inputs.rows())).collect();
+        let mut nonces = vec![0; inputs.rows() * outputs.len() * NONCE_BYTES];
         getrandom::fill(&mut nonces)
             .map_err(|_| Failure::new(Code::NativeDefect, "the operating system gave no random numbers"))?;
-        let mut output = BinaryViewBuilder::with_capacity(inputs.rows());
-        let mut sealed = Vec::new();
-        for (row, nonce) in nonces.as_chunks().0.iter().enumerate() {
-            let key = self.key(&inputs.place(row)?, column, data)?;
-            seal(key, nonce, data, inputs.cell(column, row), &mut sealed)
-                .map_err(|failure| failure.with_column(&self.cells[column].column))?;
-            output.append_value(&sealed);
+        let (mut data, mut sealed) = (Vec::new(), Vec::new());
+        for (row, nonces) in nonces.as_chunks().0.chunks_exact(outputs.len()).enumerate() {
+            let place = inputs.place(row)?;
+            for (column, (nonce, output)) in nonces.iter().zip(&mut outputs).enumerate() {
+                let key = self.key(&place, column, &mut data)?;
+                seal(key, nonce, &data, inputs.cell(column, row), &mut sealed)
+                    .map_err(|failure| failure.with_column(&self.cells[column].column))?;
+                output.append_value(&sealed);
+            }
         }
-        Ok(Arc::new(output.finish()))
+        Ok(outputs.iter_mut().map(|output| Arc::new(output.finish()) as ArrayRef).collect())
     }
 
     fn open_column(&self, inputs: &Inputs<'_>, column: usize, data: &mut Vec<u8>) -> Result<ArrayRef, Failure> {
