@@ -34,6 +34,10 @@ pub enum Purpose {
     RekeyProof = 9,
     /// Cells of rejected rows.
     Rejects = 10,
+    /// The chain of the audit log.
+    AuditChain = 11,
+    /// The hash by which the audit log names a token.
+    AuditTokenHash = 12,
 }
 
 /// The contract's name and version, with which every `info` starts.

@@ -6,6 +6,7 @@
 
 pub mod aes;
 pub mod alphabet;
+pub mod audit_chain;
 pub mod check_digit;
 pub mod cmac;
 pub mod csv_structure;

@@ -66,6 +66,8 @@ fn subkeys_follow_the_contract() {
         Purpose::KeyCheck,
         Purpose::RekeyProof,
         Purpose::Rejects,
+        Purpose::AuditChain,
+        Purpose::AuditTokenHash,
     ];
     let mut seen = Vec::new();
     for (number, purpose) in (1..).zip(purposes) {

@@ -1,5 +1,6 @@
 //! `tokenkit._native`: Arrow columns, the key registry and the Polars plugin over `tokenkit_algorithms`.
 
+mod audit;
 mod column;
 mod failure;
 mod json_lines;

@@ -9,6 +9,7 @@ use crate::failure::{Code, Failure};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use tokenkit_algorithms::aes::AesKey;
+use tokenkit_algorithms::audit_chain::{ChainKey, token_hash};
 use tokenkit_algorithms::derive::{Purpose, expand, hmac_sha256, raw_subkey, subkey};
 use tokenkit_algorithms::locked::Locked;
 use tokenkit_algorithms::proof::KEY_BYTES as PROOF_KEY_BYTES;
@@ -112,6 +113,16 @@ impl KeyMaterial {
         let mut key = Zeroizing::new([0; PROOF_KEY_BYTES]);
         expand(self.derived::<32>(Purpose::RekeyProof, domain).as_ref(), &[about], key.as_mut());
         key
+    }
+
+    /// The key of the audit log's chain.
+    pub fn chain_key(&self) -> ChainKey {
+        ChainKey::new(&self.derived::<32>(Purpose::AuditChain, ""))
+    }
+
+    /// The keyed hash by which the audit log names a token of a domain.
+    pub fn token_hash(&self, domain: &str, token: &[u8]) -> [u8; 32] {
+        token_hash(&self.derived::<32>(Purpose::AuditTokenHash, domain), token)
     }
 
     /// The version's bytes, for sealing a keyring.

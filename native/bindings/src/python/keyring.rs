@@ -38,6 +38,10 @@ impl KeyHandle {
         self.id
     }
 
+    pub(super) fn checked(&self) -> [u8; 16] {
+        self.check_value
+    }
+
     pub(super) fn material(&self, py: Python<'_>) -> PyResult<Arc<KeyMaterial>> {
         let guard = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
         match guard.as_ref() {

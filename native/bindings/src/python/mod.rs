@@ -1,6 +1,7 @@
 //! The Python module `tokenkit._native`. `tokenkit/_native.pyi` documents every export; a test holds it against this.
 
 mod arrow;
+mod audit;
 mod exceptions;
 mod hazmat;
 mod json_lines;
@@ -19,6 +20,8 @@ use pyo3::types::PyTuple;
 mod _native {
     #[pymodule_export]
     use super::arrow::ArrowArray;
+    #[pymodule_export]
+    use super::audit::{AuditVerifier, audit_chain, audit_copy, audit_link, audit_token_hash};
     #[pymodule_export]
     use super::hazmat::{AesSiv, Ff1};
     #[pymodule_export]

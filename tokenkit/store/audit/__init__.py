@@ -1,0 +1,24 @@
+"""The audit log: records in a keyed chain, checkpoints outside the database, and their verification."""
+
+from tokenkit.store.audit.checkpoints import Checkpoint, CheckpointFile, Retention
+from tokenkit.store.audit.export import export
+from tokenkit.store.audit.keys import audit_key
+from tokenkit.store.audit.log import AuditLog
+from tokenkit.store.audit.retention import Retained, retain
+from tokenkit.store.audit.tail import tail
+from tokenkit.store.audit.verification import Fault, Verification, verify
+
+__all__ = [
+    "AuditLog",
+    "Checkpoint",
+    "CheckpointFile",
+    "Fault",
+    "Retained",
+    "Retention",
+    "Verification",
+    "audit_key",
+    "export",
+    "retain",
+    "tail",
+    "verify",
+]

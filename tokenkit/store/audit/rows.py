@@ -1,0 +1,134 @@
+"""Audit records as Arrow columns, in groups that each lie within one month."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenkit.engines.audit_chain import RECORD_TYPE
+from tokenkit.errors import StoreError
+from tokenkit.lineage import AuditRecord
+
+if TYPE_CHECKING:
+    import polars as pl
+
+NAMES: tuple[str, ...] = tuple(field.name for field in RECORD_TYPE)
+"""The columns of a record, in the order in which they are hashed."""
+
+# No text of PostgreSQL can hold it.
+_NUL = "\0"
+
+
+def from_records(records: Sequence[AuditRecord]) -> pa.StructArray:
+    r"""Put records into columns.
+
+    What no database keeps is escaped: NUL, and the halves of surrogate pairs that names of files
+    which aren't UTF-8 are read as.
+
+    Raises
+    ------
+    StoreError
+        If a record has no action, a time without a zone, or a number that 64 bits don't hold.
+
+    Examples
+    --------
+    >>> record = AuditRecord(
+    ...     at=datetime(2027, 1, 31, tzinfo=UTC), actor="a\0b", action="rekey", outcome="complete"
+    ... )
+    >>> from_records([record])[0]["actor"].as_py()
+    'a\\x00b'
+    """
+    rows = [{field.name: _kept(getattr(one, field.name)) for field in fields(one)} for one in records]
+    try:
+        return pa.array(rows, RECORD_TYPE)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        pass
+    raise StoreError("an audit record holds what the log has no place for")
+
+
+def _kept(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode().replace(_NUL, "\\x00")
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise StoreError("an audit record's time needs a time zone")
+        return value.astimezone(UTC)
+    return value
+
+
+def from_frame(frame: "pl.DataFrame") -> pa.StructArray:
+    """Take records out of a frame whose columns are named as a record's fields.
+
+    Columns that it lacks are null. A time without a zone is refused.
+
+    Raises
+    ------
+    StoreError
+        If a column has another name or type, or one that is needed is missing or has nulls.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> start = datetime(2027, 1, 31, tzinfo=UTC)
+    >>> frame = pl.DataFrame({"at": [start], "actor": "ada", "action": "rekey", "outcome": "failed"})
+    >>> from_frame(frame)[0]["count"].as_py() is None
+    True
+    """
+    table = frame.to_arrow()
+    unknown = sorted(set(table.column_names) - set(NAMES))
+    if unknown:
+        raise StoreError(f"an audit record has no field {unknown[0]!r}")
+    failed = None
+    columns = []
+    for field in RECORD_TYPE:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        column = table.column(field.name)
+        if pa.types.is_timestamp(column.type) and column.type.tz is None:
+            raise StoreError("an audit record's time needs a time zone")
+        try:
+            columns.append(column.cast(field.type).combine_chunks())
+        except pa.ArrowException:
+            failed = field.name
+            break
+    if failed is None:
+        for field, column in zip(RECORD_TYPE, columns, strict=True):
+            if column.null_count and not field.nullable:
+                failed = field.name
+            elif pa.types.is_large_string(field.type) and _has_nul(column):
+                failed = field.name
+    if failed is not None:
+        raise StoreError(
+            f"the column {failed!r} of audit records is of another type, or has nulls or NULs"
+        )
+    return pa.StructArray.from_arrays(columns, fields=list(RECORD_TYPE))
+
+
+def _has_nul(column: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring(column, _NUL)).as_py())
+
+
+def by_month(records: pa.StructArray) -> Iterator[tuple[datetime, pa.StructArray]]:
+    """Give the records of each month, in their order, and the month's first moment.
+
+    A batch never spans two months, so that retention removes whole batches only.
+
+    Examples
+    --------
+    >>> moments = [datetime(2027, month, 31, tzinfo=UTC) for month in (1, 3, 1)]
+    >>> records = from_records(
+    ...     [AuditRecord(at=at, actor="", action="", outcome="") for at in moments]
+    ... )
+    >>> [(month.month, len(found)) for month, found in by_month(records)]
+    [(1, 2), (3, 1)]
+    """
+    months = pc.floor_temporal(records.field("at"), unit="month")
+    if len(records) and pc.min(months) == pc.max(months):
+        yield months[0].as_py(), records
+        return
+    for month in sorted(set(pc.unique(months).to_pylist())):
+        yield month, records.filter(pc.equal(months, pa.scalar(month, months.type)))
