@@ -1,8 +1,8 @@
-"""The audit log: records in a keyed chain, checkpoints outside the database, and their verification."""
+"""The audit log: records in a keyed chain, and checkpoints outside the database."""
 
 from tokenkit.store.audit.checkpoints import Checkpoint, CheckpointFile, Retention
 from tokenkit.store.audit.export import export
-from tokenkit.store.audit.keys import audit_key
+from tokenkit.store.audit.keys import audit_key, verifying_keys
 from tokenkit.store.audit.log import AuditLog
 from tokenkit.store.audit.retention import Retained, retain
 from tokenkit.store.audit.tail import tail
@@ -21,4 +21,5 @@ __all__ = [
     "retain",
     "tail",
     "verify",
+    "verifying_keys",
 ]

@@ -163,6 +163,11 @@ class CheckpointFile:
         self.path = path
         self._key = key
 
+    @property
+    def public(self) -> VerifyingKeys | None:
+        """What its statements are verified with, if it was opened for writing."""
+        return None if self._key is None else self._key.public
+
     def age(self) -> float:
         """Seconds since the last statement; infinite if there is none."""
         try:

@@ -46,9 +46,9 @@ def copy_in(connection: Connection, content: bytes) -> None:
         If it can't be reached any more.
     """
     columns = quoted(RECORD_COLUMNS)
-    with _driver_errors(), _cursor(connection) as cursor:
-        with cursor.copy(f"COPY audit_records ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.write(content)
+    statement = f"COPY audit_records ({columns}) FROM STDIN (FORMAT BINARY)"
+    with _driver_errors(), _cursor(connection) as cursor, cursor.copy(statement) as copy:
+        copy.write(content)
 
 
 def copy_out(connection: Connection, query: str) -> Iterator[bytes]:
@@ -61,17 +61,17 @@ def copy_out(connection: Connection, query: str) -> Iterator[bytes]:
     StoreUnavailable
         If it can't be reached any more.
     """
-    with _driver_errors(), _cursor(connection) as cursor:
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
-            pieces, size = [], 0
-            for piece in copy:
-                pieces.append(piece)
-                size += len(piece)
-                if size >= _PIECE_BYTES:
-                    yield b"".join(pieces)
-                    pieces, size = [], 0
-            if pieces:
+    statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+    with _driver_errors(), _cursor(connection) as cursor, cursor.copy(statement) as copy:
+        pieces, size = [], 0
+        for piece in copy:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= _PIECE_BYTES:
                 yield b"".join(pieces)
+                pieces, size = [], 0
+        if pieces:
+            yield b"".join(pieces)
 
 
 @contextlib.contextmanager

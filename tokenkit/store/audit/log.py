@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from tokenkit.engines import audit_chain
-from tokenkit.engines.audit_chain import FIRST_LINK, ID_BYTES, ChainBatch
+from tokenkit.engines.audit_chain import ID_BYTES, ChainBatch
 from tokenkit.errors import AuditBroken
 from tokenkit.keys import KeyVersion
 from tokenkit.lineage import AuditRecord
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tokenkit.store.database import Database
 
 _PIECE = 16_384
-"""Records that are chained and sent at once: the database works on one piece while the next is made."""
+"""Records sent at once: the database works on one piece while the next is chained."""
 
 _OPEN: "weakref.WeakSet[AuditLog]" = weakref.WeakSet()
 
@@ -109,7 +109,9 @@ class AuditLog:
         for month, found in by_month(records):
             if self._database.is_postgresql:
                 # After the head's lock, so that writers take all locks in one order.
-                connection.execute(text("SELECT tokenkit_audit_partition(:moment)"), {"moment": month})
+                connection.execute(
+                    text("SELECT tokenkit_audit_partition(:moment)"), {"moment": month}
+                )
             number += 1
             link = self._batch(connection, number, link, found, key, in_volume=in_volume)
         moved = update(AuditHead).where(AuditHead.id == 1).values(number=number, link=link)
@@ -175,12 +177,11 @@ class AuditLog:
 
     def _state_what_was(self, connection: Connection, number: int, link: bytes) -> None:
         """Make a checkpoint of what others had committed before, if one is due."""
-        file = self._file()
-        transaction = connection.get_transaction()
-        if number == 0 or connection.info.get(_UNCOMMITTED) is transaction:
+        if number == 0 or connection.info.get(_UNCOMMITTED) is connection.get_transaction():
             return
-        if file.age() > INTERVAL:
-            self._state(connection, number, link)
+        file = self._file()
+        if file is not None and file.age() > INTERVAL:
+            self._state(connection, number, link, file)
 
     def checkpoint(self) -> Checkpoint | None:
         """Make a checkpoint of what is committed, unless this log has made one of it already.
@@ -190,26 +191,33 @@ class AuditLog:
         Returns
         -------
         Checkpoint | None
-            The checkpoint; None if there is nothing new.
+            The checkpoint; None if there is nothing new, or the database is in memory only.
 
         Raises
         ------
         StoreError
             If it can't be made.
         """
-        with self._database.begin() as connection:
+        file = self._file()
+        if file is None:
+            return None
+        with self._database.read() as connection:
             head = connection.execute(select(AuditHead.number, AuditHead.link)).one_or_none()
             if head is None or head.number in {0, self._stated}:
                 return None
-            return self._state(connection, head.number, head.link)
-
-    def _state(self, connection: Connection, number: int, link: bytes) -> Checkpoint:
-        checkpoint = state_of(connection, number, link)
-        self._file().append(checkpoint)
-        self._stated, self._appended = number, False
+            checkpoint = self._state(connection, head.number, head.link, file)
+        self._appended = False
         return checkpoint
 
-    def _file(self) -> CheckpointFile:
+    def _state(
+        self, connection: Connection, number: int, link: bytes, file: CheckpointFile
+    ) -> Checkpoint:
+        checkpoint = state_of(connection, number, link)
+        file.append(checkpoint)
+        self._stated = number
+        return checkpoint
+
+    def _file(self) -> CheckpointFile | None:
         if self._checkpoints is None:
             self._checkpoints = places.configured(self._database)
         return self._checkpoints
@@ -228,19 +236,14 @@ def lock_head(connection: Connection) -> tuple[int, bytes]:
     Raises
     ------
     AuditBroken
-        If the row is gone while there are batches.
+        If the row is gone.
     """
     query = select(AuditHead.number, AuditHead.link).where(AuditHead.id == 1).with_for_update()
     head = connection.execute(query).one_or_none()
     if head is None:
-        if connection.execute(select(func.count()).select_from(AuditBatch)).scalar_one():
-            raise AuditBroken(
-                "the head of the audit log is gone",
-                hint="see what else is: tokenkit audit verify",
-            )
-        first = insert(AuditHead).values(id=1, number=0, link=FIRST_LINK)
-        connection.execute(first)
-        return 0, FIRST_LINK
+        raise AuditBroken(
+            "the head of the audit log is gone", hint="see what else is: tokenkit audit verify"
+        )
     return head.number, head.link
 
 

@@ -1,14 +1,16 @@
 """Rows of the log in the order of the chain, as they stand in the database, whatever they are.
 
-An altered row may hold anything that its column takes: SQLite takes almost everything. So nothing is
-read through the models, and the native module decides what a row can be.
+An altered row may hold anything that its column takes: SQLite takes almost everything. So nothing
+is read through the models, and the native module decides what a row can be.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection
 
+from tokenkit.errors import StoreUnavailable
 from tokenkit.store.audit.copying import BATCH_COLUMNS, RECORD_COLUMNS, copy_out, quoted
 
 Rows: TypeAlias = bytes | list[tuple[Any, ...]]
@@ -16,11 +18,7 @@ Rows: TypeAlias = bytes | list[tuple[Any, ...]]
 _MOST_BATCHES = 20_000
 _MOST_RECORDS = 500_000
 _ROWS = 8_192
-# SQLite keeps texts and times as text; as bytes, no text is refused for not being UTF-8.
-_TEXTS = frozenset({
-    *("written", "first_at", "last_at", "at", "actor", "action", "outcome"),
-    *("object", "run", "reason", "detail"),
-})
+_NUMBERS = frozenset({"number", "batch", "position", "count", "key_id"})
 
 
 class Range(NamedTuple):
@@ -72,7 +70,7 @@ class Reader:
         """Give rows of batches by number."""
         condition = among.condition.format("number")
         return self._rows(
-            f"SELECT {self._columns(BATCH_COLUMNS, 'key')} FROM audit_batches WHERE {condition} "  # noqa: S608 - numbers
+            f"SELECT {self._columns(BATCH_COLUMNS)} FROM audit_batches WHERE {condition} "  # noqa: S608 - numbers
             "ORDER BY number"
         )
 
@@ -80,7 +78,7 @@ class Reader:
         """Give rows of records by batch and position."""
         condition = among.condition.format("batch")
         return self._rows(
-            f"SELECT {self._columns(RECORD_COLUMNS, 'key')} FROM audit_records WHERE {condition} "  # noqa: S608 - numbers
+            f"SELECT {self._columns(RECORD_COLUMNS)} FROM audit_records WHERE {condition} "  # noqa: S608 - numbers
             'ORDER BY batch, "position", "at"'
         )
 
@@ -90,9 +88,9 @@ class Reader:
         return int(self._connection.exec_driver_sql(query).scalar_one())
 
     def promised(self, batch: int) -> int:
-        """Give the number of records that a batch's row tells."""
+        """Give the number of records that a batch's row tells; 0 if there is no such row."""
         query = f'SELECT "count" FROM audit_batches WHERE number = {batch:d}'  # noqa: S608 - a number
-        return int(self._connection.exec_driver_sql(query).scalar_one())
+        return int(self._connection.exec_driver_sql(query).scalar() or 0)
 
     def total(self) -> int:
         """Give about how many records the batches' rows tell."""
@@ -118,11 +116,15 @@ class Reader:
             return None
         return found[0], found[1]
 
-    def _columns(self, columns: tuple[str, ...], text: str) -> str:
+    def _columns(self, columns: tuple[str, ...]) -> str:
         if self._postgresql:
             return quoted(columns)
+        # As bytes, no text is refused for not being UTF-8; what should be a number and is none
+        # becomes bytes, too, and nothing becomes null that wasn't.
         return ", ".join(
-            f'CAST("{column}" AS BLOB)' if column in _TEXTS or column == text else f'"{column}"'
+            f"CASE WHEN typeof(\"{column}\") IN ('integer', 'null') THEN \"{column}\" ELSE x'' END"
+            if column in _NUMBERS
+            else f'CAST("{column}" AS BLOB)'
             for column in columns
         )
 
@@ -130,10 +132,18 @@ class Reader:
         if self._postgresql:
             yield from copy_out(self._connection, query)
             return
+        failed = False
         cursor = self._connection.connection.cursor()
         try:
             cursor.execute(query)
             while rows := cursor.fetchmany(_ROWS):
-                yield rows
+                yield list(rows)
+        except sqlite3.Error:
+            failed = True
         finally:
             cursor.close()
+        if failed:
+            raise StoreUnavailable(
+                "the audit log can't be read from its SQLite file",
+                hint="see whether the file is damaged: sqlite3 FILE 'PRAGMA integrity_check'",
+            )

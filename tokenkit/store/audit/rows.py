@@ -31,7 +31,8 @@ def from_records(records: Sequence[AuditRecord]) -> pa.StructArray:
     Raises
     ------
     StoreError
-        If a record has no action, a time without a zone, or a number that 64 bits don't hold.
+        If a record lacks its actor, action or outcome, or has a time without a zone, or a number
+        that 64 bits don't hold.
 
     Examples
     --------
@@ -41,9 +42,13 @@ def from_records(records: Sequence[AuditRecord]) -> pa.StructArray:
     >>> from_records([record])[0]["actor"].as_py()
     'a\\x00b'
     """
-    rows = [{field.name: _kept(getattr(one, field.name)) for field in fields(one)} for one in records]
+    rows = [
+        {field.name: _kept(getattr(one, field.name)) for field in fields(one)} for one in records
+    ]
+    needed = [field.name for field in RECORD_TYPE if not field.nullable]
     try:
-        return pa.array(rows, RECORD_TYPE)
+        if all(row[name] is not None for row in rows for name in needed):
+            return pa.array(rows, RECORD_TYPE)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         pass
     raise StoreError("an audit record holds what the log has no place for")
@@ -73,7 +78,7 @@ def from_frame(frame: "pl.DataFrame") -> pa.StructArray:
     --------
     >>> import polars as pl
     >>> start = datetime(2027, 1, 31, tzinfo=UTC)
-    >>> frame = pl.DataFrame({"at": [start], "actor": "ada", "action": "rekey", "outcome": "failed"})
+    >>> frame = pl.DataFrame({"at": [start], "actor": "", "action": "", "outcome": ""})
     >>> from_frame(frame)[0]["count"].as_py() is None
     True
     """
@@ -97,9 +102,8 @@ def from_frame(frame: "pl.DataFrame") -> pa.StructArray:
             break
     if failed is None:
         for field, column in zip(RECORD_TYPE, columns, strict=True):
-            if column.null_count and not field.nullable:
-                failed = field.name
-            elif pa.types.is_large_string(field.type) and _has_nul(column):
+            is_text = pa.types.is_large_string(field.type)
+            if (column.null_count and not field.nullable) or (is_text and _has_nul(column)):
                 failed = field.name
     if failed is not None:
         raise StoreError(

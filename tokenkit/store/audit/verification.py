@@ -1,6 +1,6 @@
 """``audit verify``: whether the log is what was written, and where it first isn't."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from tokenkit.engines.audit_chain import ChainFault, ChainVerifier
+from tokenkit.engines.audit_chain import ChainFault, ChainVerifier, FaultKind
 from tokenkit.errors import AuditBroken, StoreError
 from tokenkit.keys import KeyVersion
 from tokenkit.store.audit import places
-from tokenkit.store.audit.checkpoints import Checkpoint, CheckpointFile, Retention, Signed
+from tokenkit.store.audit.checkpoints import (
+    Checkpoint,
+    CheckpointFile,
+    Retention,
+    Signed,
+    Statement,
+)
 from tokenkit.store.audit.reading import Range, Reader
 from tokenkit.store.audit.signing import VerifyingKeys, configured_verifying
 
@@ -103,7 +109,7 @@ class Verification:
     unprotected_batches, unprotected_records
         How many came after it: if they were cut off, nobody could tell.
     checkpoints
-        The file of checkpoints.
+        The file of checkpoints; None for a database in memory.
     fault
         The first thing that is wrong; None if nothing is.
     """
@@ -115,7 +121,7 @@ class Verification:
     checkpoint: Checkpoint | None
     unprotected_batches: int
     unprotected_records: int
-    checkpoints: Path
+    checkpoints: Path | None
     fault: Fault | None
 
     @property
@@ -192,54 +198,78 @@ def verify(
     path = checkpoints or places.checkpoints_path(database)
     if checkpoints is not None and not checkpoints.exists():
         raise StoreError(f"there are no checkpoints at {checkpoints}")
-    # Read first: what is appended meanwhile is then in the database when that is read.
-    signed = CheckpointFile(path).read()
-    public = None if not signed else _public(public_key, path)
-    last = max(signed, key=lambda one: one.statement.batch, default=None)
-    if last is not None and public is not None:
-        last.require(public, path)
-        for one in signed:
-            if isinstance(one.statement, Retention):
-                one.require(public, path)
-    with database.reading() as connection:
-        return _verify(connection, database, keys, signed, public, path, progress)
+    public = None if public_key is None else VerifyingKeys.at(public_key)
+    return verify_against(database, keys, Statements.read(path, public), progress)
 
 
-def _public(named: Path | None, path: Path) -> VerifyingKeys:
-    found = (
-        VerifyingKeys.at(named)
-        if named is not None
-        else configured_verifying(places.signing_key_path())
-    )
-    if found is None:
-        raise StoreError(
-            f"there is no public key for the checkpoints at {path}",
-            hint="name the PEM file of the key that signs them: --public-key FILE",
+def verify_against(
+    database: "Database",
+    keys: Sequence[KeyVersion],
+    statements: "Statements",
+    progress: Progress | None = None,
+) -> Verification:
+    """As :func:`verify`, against statements that were read before.
+
+    They are read before the database, in which there is then all that they are about.
+    """
+    with database.read() as connection:
+        return _verify(connection, database, keys, statements, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """What was signed about a log, as it was read."""
+
+    path: Path | None
+    signed: Sequence[Signed]
+    public: VerifyingKeys | None
+
+    @classmethod
+    def read(cls, path: Path | None, public: VerifyingKeys | None = None) -> "Statements":
+        """Read them, and check the signatures that count: the last one's, and of retention."""
+        signed = [] if path is None else CheckpointFile(path).read()
+        if path is None or not signed:
+            return cls(path, (), None)
+        public = public or configured_verifying(places.signing_key_path())
+        if public is None:
+            raise StoreError(
+                f"there is no public key for the checkpoints at {path}",
+                hint="name the PEM file of the key that signs them: --public-key FILE",
+            )
+        found = cls(path, signed, public)
+        last = found.last
+        found.require(lambda one: one is last or isinstance(one, Retention))
+        return found
+
+    @property
+    def last(self) -> Statement | None:
+        """The one that goes furthest."""
+        return max((one.statement for one in self.signed), key=lambda one: one.batch, default=None)
+
+    def require(self, chosen: Callable[[Statement], bool]) -> None:
+        """Raise :class:`~tokenkit.errors.AuditBroken` unless these were signed."""
+        for one in self.signed:
+            if self.public is not None and self.path is not None and chosen(one.statement):
+                one.require(self.public, self.path)
+
+    def verifier(self, keys: Sequence[KeyVersion]) -> ChainVerifier:
+        """Begin a verification that holds the log against them."""
+        statements = [one.statement for one in self.signed]
+        return ChainVerifier(
+            keys,
+            [(one.batch, bytes.fromhex(one.link), one.records) for one in statements],
+            [(one.batch, one.before) for one in statements if isinstance(one, Retention)],
         )
-    return found
 
 
 def _verify(
     connection: Connection,
     database: "Database",
     keys: Sequence[KeyVersion],
-    signed: Sequence[Signed],
-    public: VerifyingKeys | None,
-    path: Path,
+    statements: Statements,
     progress: Progress | None,
 ) -> Verification:
-    verifier = ChainVerifier(
-        keys,
-        [
-            (one.statement.batch, bytes.fromhex(one.statement.link), one.statement.records)
-            for one in signed
-        ],
-        [
-            (one.statement.batch, one.statement.before)
-            for one in signed
-            if isinstance(one.statement, Retention)
-        ],
-    )
+    verifier = statements.verifier(keys)
     reader = Reader(connection, postgresql=database.is_postgresql)
     if progress is not None:
         progress.start(reader.total(), exact=False)
@@ -250,11 +280,11 @@ def _verify(
             progress.finish()
     counts = verifier.counts
     fault = None if verifier.fault is None else _explained(reader, verifier, verifier.fault)
-    if fault is not None and fault.what == "not as signed" and public is not None:
-        for one in signed:
-            if one.statement.batch == fault.batch:
-                one.require(public, path)
-    last = max((one.statement for one in signed), key=lambda one: one.batch, default=None)
+    if fault is not None and fault.what == "not as signed":
+        disputed = fault.batch
+        # If the checkpoint is what was altered, that is what has to be said.
+        statements.require(lambda one: one.batch == disputed)
+    last = statements.last
     protected = (0, 0) if last is None else (last.batch, last.records)
     return Verification(
         batches=counts.batches,
@@ -264,7 +294,7 @@ def _verify(
         checkpoint=last,
         unprotected_batches=max(0, counts.batches - protected[0]),
         unprotected_records=max(0, counts.records - protected[1]),
-        checkpoints=path,
+        checkpoints=statements.path,
         fault=fault,
     )
 
@@ -292,27 +322,30 @@ def _walk(reader: Reader, verifier: ChainVerifier, progress: Progress | None) ->
     verifier.finish(reader.head())
 
 
+_WHOLE: dict[FaultKind, What] = {
+    "batch_missing": "batch deleted",
+    "batch_changed": "batch altered",
+    "key_unknown": "key unknown",
+    "checkpoint": "not as signed",
+    "truncated": "truncated",
+}
+_SINGLE: dict[FaultKind, What] = {"changed": "edited", "missing": "deleted", "added": "inserted"}
+
+
 def _explained(reader: Reader, verifier: ChainVerifier, found: ChainFault) -> Fault:
     """Say what happened, by what else is in the batch."""
-    what: What
-    if found.kind == "batch_missing":
-        what = "batch deleted"
-    elif found.kind == "batch_changed":
-        what = "batch altered"
-    elif found.kind == "key_unknown":
-        what = "key unknown"
-    elif found.kind == "checkpoint":
-        what = "not as signed"
-    elif found.kind == "truncated":
-        what = "truncated"
-    elif found.position is not None and _moved(reader, verifier, found.batch, found.position):
-        what = "reordered"
-    elif found.kind == "added":
-        what = "inserted"
-    elif found.kind == "missing":
-        what = "deleted"
+    if found.kind in _WHOLE:
+        what = _WHOLE[found.kind]
     else:
-        what = _of_changed(reader, found)
+        should, there = reader.promised(found.batch), reader.count(found.batch)
+        if there > should:
+            what = "inserted"
+        elif there < should:
+            what = "deleted"
+        elif found.position is not None and _moved(reader, verifier, found.batch, found.position):
+            what = "reordered"
+        else:
+            what = _SINGLE[found.kind]
     return Fault(what, found.batch, found.position, found.at)
 
 
@@ -320,10 +353,3 @@ def _moved(reader: Reader, verifier: ChainVerifier, batch: int, position: int) -
     stored = reader.stored(batch, position)
     among = Range(batch - 1, batch)
     return any(verifier.moved(stored, rows) for rows in reader.records(among))
-
-
-def _of_changed(reader: Reader, found: ChainFault) -> What:
-    should, there = reader.promised(found.batch), reader.count(found.batch)
-    if there < should:
-        return "deleted"
-    return "inserted" if there > should else "edited"
