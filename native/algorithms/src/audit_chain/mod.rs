@@ -9,9 +9,9 @@ mod verifier;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::aes::scrub_stack;
 use crate::derive::hmac_sha256;
 use crate::locked::Locked;
+use crate::scrub::scrubbed;
 
 pub use self::verifier::{BatchRow, Counts, Expected, Fault, FaultKind, RecordRow, Retained, Verifier};
 
@@ -104,19 +104,14 @@ impl ChainKey {
     /// Expands a subkey, then overwrites what that left on the stack.
     #[must_use]
     pub fn new(subkey: &[u8; 32]) -> ChainKey {
-        let key = ChainKey::expand(subkey);
-        scrub_stack();
-        key
-    }
-
-    #[inline(never)]
-    fn expand(subkey: &[u8; 32]) -> ChainKey {
-        ChainKey { mac: Locked::new(Hmac::new_from_slice(subkey).expect("HMAC takes a key of any length")) }
+        scrubbed(|| ChainKey {
+            mac: Locked::new(Hmac::new_from_slice(subkey).expect("HMAC takes a key of any length")),
+        })
     }
 
     /// The hash of the record that follows the one whose hash is `head`.
     ///
-    /// The key's states pass over the stack: call [`scrub_stack`] after the last record. `scratch` is memory for the
+    /// The key's states pass over the stack: call it in [`scrubbed`], for many records at once. `scratch` is memory for the
     /// message, to be used again.
     #[must_use]
     pub fn record(&self, head: &Hash, record: &Record<'_>, scratch: &mut Vec<u8>) -> Hash {
@@ -153,12 +148,9 @@ impl ChainKey {
         message.extend(batch.check_value);
         message.extend(batch.count.to_be_bytes());
         message.extend(batch.last_hash);
-        let link = self.authenticate(&message);
-        scrub_stack();
-        link
+        scrubbed(|| self.authenticate(&message))
     }
 
-    #[inline(never)]
     fn authenticate(&self, message: &[u8]) -> Hash {
         let mut mac = Hmac::clone(&self.mac);
         mac.update(message);
@@ -169,9 +161,7 @@ impl ChainKey {
 /// The keyed hash by which a record names a token, under the "audit token hash" subkey of the token's domain.
 #[must_use]
 pub fn token_hash(subkey: &[u8; 32], token: &[u8]) -> Hash {
-    let hash = hmac_sha256(subkey, token);
-    scrub_stack();
-    hash
+    scrubbed(|| hmac_sha256(subkey, token))
 }
 
 fn bytes(message: &mut Vec<u8>, field: Option<&[u8]>) {

@@ -185,7 +185,7 @@ impl Verifier {
 
     /// Whether a record of the batch in which a fault was found is the one that should have stood there: it was moved.
     ///
-    /// `stored` is the hash that stands at the fault's place. Call [`crate::aes::scrub_stack`] after the last record.
+    /// `stored` is the hash that stands at the fault's place. Called in [`crate::scrub::scrubbed`].
     pub fn belongs(&mut self, fault: &Fault, stored: Option<&Hash>, row: &RecordRow<'_>) -> bool {
         let (Some(current), Some(head), Some(record)) = (&self.current, &fault.head, &row.record) else {
             return false;
@@ -199,7 +199,7 @@ impl Verifier {
         row.hash == Some(hash) || stored == Some(&hash)
     }
 
-    /// Takes the next record's row. Call [`crate::aes::scrub_stack`] after the last one.
+    /// Takes the next record's row. Called in [`crate::scrub::scrubbed`], for many rows at once.
     ///
     /// # Errors
     /// The first fault, after which nothing more is to be taken.

@@ -6,6 +6,7 @@ use arrow_array::{
     Array, ArrayRef, Int64Array, LargeBinaryArray, LargeStringArray, PrimitiveArray, StructArray, cast::AsArray,
 };
 use tokenkit_algorithms::audit_chain::{ChainKey, HASH_BYTES, Hash, Record};
+use tokenkit_algorithms::scrub::scrubbed;
 
 /// The names of the columns, in their order.
 pub const NAMES: [&str; 12] =
@@ -82,11 +83,12 @@ impl<'a> Columns<'a> {
         let mut head = *head;
         let mut scratch = Vec::with_capacity(1024);
         let mut hashes = Vec::with_capacity(self.len() * HASH_BYTES);
-        for row in 0..self.len() {
-            head = key.record(&head, &self.record(row), &mut scratch);
-            hashes.extend(head);
-        }
-        tokenkit_algorithms::aes::scrub_stack();
+        scrubbed(|| {
+            for row in 0..self.len() {
+                head = key.record(&head, &self.record(row), &mut scratch);
+                hashes.extend(head);
+            }
+        });
         let ends = (0..=self.len()).map(|count| (count * HASH_BYTES) as i64).collect::<Vec<_>>();
         LargeBinaryArray::try_new(arrow_buffer::OffsetBuffer::new(ends.into()), hashes.into(), None)
             .map_err(|_| Failure::new(Code::NativeDefect, "hashes fit no array"))

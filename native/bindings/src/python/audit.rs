@@ -11,9 +11,9 @@ use arrow_schema::{DataType, Field};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokenkit_algorithms::aes::scrub_stack;
 use tokenkit_algorithms::audit_chain::{Batch, Expected, Fault, FaultKind, Hash, RecordRow, Retained, Verifier};
 use tokenkit_algorithms::derive::is_valid_domain;
+use tokenkit_algorithms::scrub::scrubbed;
 
 /// A fault as Python sees it: its kind, batch, position and time.
 type Found = (&'static str, i64, Option<i64>, Option<i64>);
@@ -119,14 +119,15 @@ impl State {
 
     fn copied(&mut self, data: &[u8]) -> Result<bool, Failure> {
         let mut rows = copy::Rows::<RECORD_COLUMNS>::new(data);
-        while self.fault.is_none()
-            && let Some(row) = rows.next_row()?
-        {
-            let walked = self.verifier.record(&record(&row));
-            self.take(walked);
-        }
-        scrub_stack();
-        Ok(self.fault.is_none())
+        scrubbed(|| {
+            while self.fault.is_none()
+                && let Some(row) = rows.next_row()?
+            {
+                let walked = self.verifier.record(&record(&row));
+                self.take(walked);
+            }
+            Ok(self.fault.is_none())
+        })
     }
 
     /// Whether one of these rows is the record that belongs where the fault is.
@@ -203,16 +204,17 @@ impl AuditVerifier {
     /// Takes records' rows as SQLite gives them; tells whether they are right.
     fn records(&self, rows: &Bound<'_, PyList>) -> PyResult<bool> {
         let mut state = self.lock();
-        for row in rows {
-            let row = row.cast_into::<PyTuple>()?;
-            if state.fault.is_some() {
-                break;
+        scrubbed(|| {
+            for row in rows {
+                let row = row.cast_into::<PyTuple>()?;
+                if state.fault.is_some() {
+                    break;
+                }
+                let walked = state.verifier.record(&record(&tuples::Row::of(&row, RECORD_COLUMNS)));
+                state.take(walked);
             }
-            let walked = state.verifier.record(&record(&tuples::Row::of(&row, RECORD_COLUMNS)));
-            state.take(walked);
-        }
-        scrub_stack();
-        Ok(state.fault.is_none())
+            Ok(state.fault.is_none())
+        })
     }
 
     /// Says that the batches given so far have no more records; tells whether all is right.
@@ -245,21 +247,20 @@ impl AuditVerifier {
         let stored = stored.and_then(|stored| stored.try_into().ok());
         let mut state = self.lock();
         let mut rows = copy::Rows::<RECORD_COLUMNS>::new(data);
-        let mut moved = false;
-        while !moved && let Some(row) = rows.next_row().map_err(|failure| raise(py, &failure))? {
-            moved = state.finds(stored.as_ref(), &record(&row));
-        }
-        scrub_stack();
-        Ok(moved)
+        scrubbed(|| {
+            let mut moved = false;
+            while !moved && let Some(row) = rows.next_row().map_err(|failure| raise(py, &failure))? {
+                moved = state.finds(stored.as_ref(), &record(&row));
+            }
+            Ok(moved)
+        })
     }
 
     /// Whether one of these rows, as SQLite gives them, belongs where the fault is.
     fn moved(&self, stored: Option<&[u8]>, rows: Vec<Bound<'_, PyTuple>>) -> bool {
         let stored = stored.and_then(|stored| stored.try_into().ok());
         let mut state = self.lock();
-        let moved = rows.iter().any(|row| state.finds(stored.as_ref(), &record(&tuples::Row::of(row, RECORD_COLUMNS))));
-        scrub_stack();
-        moved
+        scrubbed(|| rows.iter().any(|row| state.finds(stored.as_ref(), &record(&tuples::Row::of(row, RECORD_COLUMNS)))))
     }
 
     /// The first fault: kind, batch, position and time.
