@@ -18,12 +18,24 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tokenkit.cli import audit, database, files, jobs, keys, policy, rejects, rekey, schemes, search
+from tokenkit.cli import (
+    audit,
+    database,
+    files,
+    jobs,
+    keys,
+    lineage,
+    policy,
+    rejects,
+    rekey,
+    schemes,
+    search,
+)
 from tokenkit.cli.terminal import printable
 from tokenkit.errors import InvalidValues, TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (jobs, rekey, files, rejects, search, audit, policy, keys, schemes, database)
+_GROUPS = (jobs, rekey, files, rejects, search, lineage, audit, policy, keys, schemes, database)
 _INVALID = 3
 
 
