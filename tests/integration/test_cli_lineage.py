@@ -9,12 +9,13 @@ from typer.testing import CliRunner, Result
 
 from tests.integration.lineage_records import edge, file, log, record, store, with_policy
 from tokenkit.cli.app import app
+from tokenkit.store.database import Database
 
 RUNNER = CliRunner()
 HOSTILE = "/data/a\x1b]0;owned\x07[bold red]b\n\u202ecsv.exe"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def recorded(database_url, database, monkeypatch, tmp_path):
     """Three runs, of which the second came to nothing, in the store that the environment names."""
     monkeypatch.setenv("TOKENKIT_DATABASE_URL", database_url)
@@ -133,7 +134,7 @@ def test_trace(recorded):
     assert "There is more" in run("trace", "c.csv.card", "--limit", 1).output
 
 
-def test_what_is_not_recorded_is_one_line():
+def test_what_is_not_recorded_is_one_line(recorded):
     """An unknown dataset, column or run ends with 1, one line and a hint."""
     for command in (["trace", "nothing.csv"], ["trace", "tokens.csv.cadr"], ["show", "ffffffff"]):
         done = run(*command)
@@ -162,7 +163,7 @@ def test_graph(recorded, tmp_path):
         assert run("graph", *wrong).exit_code == 2
 
 
-def test_hostile_names_do_nothing(database, tmp_path):
+def test_hostile_names_do_nothing(recorded, database, tmp_path):
     """Names that hold terminal codes, markup or line ends are shown escaped, in every output."""
     ways = [edge(file(HOSTILE), HOSTILE, file("/d.csv"), HOSTILE, scheme="[red]s", key="\x1bk")]
     hostile = record(
@@ -196,3 +197,14 @@ def test_an_empty_store(tmp_path, monkeypatch):
     assert run("graph").output == "flowchart LR\n"
     assert run("trace", "x").exit_code == 1
     assert run("show", "abcd").exit_code == 1
+
+
+def test_who_may_only_read_may_ask(postgresql, monkeypatch):
+    """On PostgreSQL the role of readers is enough for every command."""
+    records = [record(1, edge(file("/a.csv"), "x", file("/b.csv")))]
+    with Database.open(postgresql.url) as owned, owned.begin() as connection:
+        store(connection, *records)
+    monkeypatch.setenv("TOKENKIT_DATABASE_URL", postgresql.reader_url)
+    for command in (["runs"], ["show", records[0].id], ["trace", "/b.csv.x"], ["graph"]):
+        done = run(*command)
+        assert done.exit_code == 0, done.output

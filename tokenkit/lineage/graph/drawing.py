@@ -180,12 +180,16 @@ class Drawing:
 
 def label(way: Way) -> str:
     """Say what was done on a way, in one line."""
+    how = _how(way)
+    return f"{way.edge.action}: {how}" if how else way.edge.action
+
+
+def _how(way: Way) -> str:
     edge = way.edge
-    if edge.scheme is None:
-        return edge.action
-    key = f" · {edge.key}" if edge.key else ""
-    version = f" v{edge.key_version}" if edge.key_version is not None else ""
-    return f"{edge.action}: {edge.scheme}{key}{version}"
+    if edge.key is None:
+        return edge.scheme or ""
+    version = "" if edge.key_version is None else f" v{edge.key_version}"
+    return " · ".join(part for part in (edge.scheme, f"{edge.key}{version}") if part)
 
 
 def _badges(graph: Graph) -> dict[_Node, str]:
@@ -195,12 +199,8 @@ def _badges(graph: Graph) -> dict[_Node, str]:
         node = (way.edge.output, way.edge.output_column)
         if node not in newest or way.started > newest[node].started:
             newest[node] = way
-    return {
-        node: shown(
-            "detokenized" if way.edge.action == "detokenize" else label(way).partition(": ")[2]
-        )
-        for node, way in newest.items()
-    }
+    kinds = {"detokenize": "detokenized", "seal": "sealed"}
+    return {node: shown(kinds.get(way.edge.action) or _how(way)) for node, way in newest.items()}
 
 
 def _html(text: str) -> str:
