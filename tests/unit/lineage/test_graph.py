@@ -32,6 +32,9 @@ HOSTILE = (
     "#quot;",
     "]]>",
     "{style}",
+    "1. list",
+    "- list",
+    "_stress_",
 )
 
 
@@ -102,8 +105,9 @@ def test_mermaid_text():
         '    d0c0["x"]',
         '    d0c1["y"]',
     ]
-    assert '  d0c0 -->|"tokenize: text#44; people 1"| d1c0' in lines
+    assert '  d0c0 -->|"tokenize: text, people 1"| d1c0' in lines
     assert '  d0c1 -.->|"keep"| d1c1' in lines
+    assert '"1#46; a#95;"' in mermaid(Graph(ways=(way("/a", "1. a_", "/b"),)))
     assert mermaid(replace(graph, truncated=True)).endswith("%% there is more than this\n")
 
 
@@ -112,7 +116,7 @@ def test_hostile_names_stay_in_their_quotes(name):
     """Whatever a name holds, Mermaid's lines stay the same, with plain letters in quotes."""
     plain = mermaid(Graph(ways=(way("/a", "x", "/b", "y"),))).splitlines()
     drawn = mermaid(Graph(ways=(way(name, name, f"/b{name}", name, key=name),))).splitlines()
-    shape = re.compile(r'"(?:[A-Za-z0-9 ._/:-]|#\d+;)*"')
+    shape = re.compile(r'"(?:[A-Za-z0-9 ,._/:-]|#\d+;)*"')
     assert [shape.sub("Q", line) for line in drawn] == [shape.sub("Q", line) for line in plain]
 
 

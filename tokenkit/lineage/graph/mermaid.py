@@ -1,9 +1,14 @@
 """A graph of lineage as Mermaid text, for pages and tickets that draw it."""
 
+import re
+
 from tokenkit.lineage.graph.model import Graph, Way
 from tokenkit.lineage.graph.names import shown
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-/:")
+_MARK = re.compile(
+    # Marks of Markdown (lists, stress) mean nothing between letters, where names mostly have them.
+    r"[^A-Za-z0-9 ,:/._-]|(?<![A-Za-z0-9])[._-]|[._-](?![A-Za-z0-9])"
+)
 
 
 def mermaid(graph: Graph) -> str:
@@ -56,4 +61,4 @@ def _label(way: Way) -> str:
 def _quoted(text: str) -> str:
     # Mermaid reads `#NUMBER;` in quotes as a character, so nothing in a name can end the quotes,
     # begin Markdown or be taken for HTML.
-    return '"' + "".join(c if c in _PLAIN else f"#{ord(c)};" for c in shown(text)) + '"'
+    return '"' + _MARK.sub(lambda mark: f"#{ord(mark[0])};", shown(text)) + '"'
