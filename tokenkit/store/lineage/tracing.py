@@ -86,6 +86,7 @@ def trace(
 
 def newest(connection: Connection, *, runs: int = 100) -> Graph:
     """Give the ways that the newest runs took."""
+    prepare(connection)
     ids = (
         select(RunRow.id)
         .where(RunRow.status.in_(_WRITTEN))
