@@ -91,6 +91,23 @@ def test_a_file_that_is_not_there_means_no_folder(named, ask):
         ask("parts/typo.csv")
 
 
+def test_partitions_stand_masked(database, ask, tmp_path):
+    """A path with a partition's value means the dataset whose name has it masked."""
+    masked = file(f"{tmp_path}/country=*/a.csv")
+    with database.begin() as connection:
+        store(connection, record(1, edge(file("/r.csv"), "id", masked)))
+    assert ask("country=NO/a.csv.id") == (masked, "id")
+
+
+def test_names_that_no_database_keeps(database, ask):
+    """A name with bytes that aren't UTF-8, or a NUL, is found as it was written down."""
+    odd = file("/data/caf%E9.csv")
+    with database.begin() as connection:
+        store(connection, record(1, edge(file("/r.csv"), "id", odd, "a%00b")))
+    assert ask("/data/caf\udce9.csv") == (odd, None)
+    assert ask("/data/caf\udce9.csv", column="a\0b") == (odd, "a%00b")
+
+
 def test_links_are_followed(named, ask, tmp_path):
     """A path through a symbolic link is the path that it leads to."""
     (tmp_path / "customers.csv").touch()

@@ -1,5 +1,6 @@
 """What a user means by DATASET or DATASET.COLUMN: names have dots, and nobody types all of one."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, and_, or_, select, union
 
 from tokenkit.errors import NotRecorded
 from tokenkit.lineage import Dataset
+from tokenkit.lineage.naming import of_file, of_folder, of_object, storable
 from tokenkit.store.models import ColumnEdgeRow, DatasetRow
 
 # Enough for any real name, and a bound on what a hostile one can cost.
@@ -82,8 +84,6 @@ def resolve(
         If the database breaks off.
     """
     readings = list(_readings(text, column, whole or column is not None))
-    if not all(storable(part) for part in (text, column or "")):
-        raise _unknown(text)
     folder = folder or Path.cwd()
     unknown: _Match | None = None
     # The next is tried only where the one before finds nothing: the last reads all names.
@@ -104,15 +104,6 @@ def resolve(
     )
 
 
-def storable(text: str) -> bool:
-    """Say whether a database can hold a text: PostgreSQL knows no NUL, and no half characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
-
-
 def columns_of(connection: Connection, dataset_id: int) -> list[str]:
     """Give the columns of a dataset that have a way, in alphabetical order."""
     edge = ColumnEdgeRow
@@ -124,18 +115,22 @@ def columns_of(connection: Connection, dataset_id: int) -> list[str]:
 
 
 def _readings(text: str, column: str | None, whole: bool) -> Iterator[_Reading]:
-    yield _Reading(text, column)
+    yield _Reading(text, None if column is None else storable(column))
     if not whole:
         dots = [place for place, char in enumerate(text) if char == "."]
         for dot in reversed(dots[-_DOTS:]):
             if text[:dot] and text[dot + 1 :]:
-                yield _Reading(text[:dot], text[dot + 1 :])
+                yield _Reading(text[:dot], storable(text[dot + 1 :]))
 
 
 def _by_name(connection: Connection, readings: Sequence[_Reading], folder: Path) -> list[_Match]:
     """Take the name in full, in any system, or as a path; all of the text rather than a part."""
     wanted = {
-        reading: [(None, reading.dataset), *_in_full(reading.dataset), *_paths(reading, folder)]
+        reading: {
+            (None, storable(reading.dataset)),
+            *((space, storable(name)) for space, name in _in_full(reading.dataset)),
+            *_paths(reading.dataset, folder),
+        }
         for reading in readings
     }
     rows = _named(connection, {name for names in wanted.values() for _, name in names})
@@ -155,10 +150,10 @@ def _by_enclosing_folder(
     found: list[_Match] = []
     for reading in sorted(readings, key=lambda reading: reading.column is None):
         places = [
-            *(place for place in _paths(reading, folder) if os.path.lexists(place[1])),
+            *(_paths(reading.dataset, folder) if _is_there(reading.dataset, folder) else ()),
             *(place for place in _in_full(reading.dataset) if "://" in place[0]),
         ]
-        above = {(space, up) for space, name in places for up in _parents(name)}
+        above = {(space, up) for space, name in places for up in _parents(storable(name))}
         rows = [
             row
             for row in _named(connection, {name for _, name in above})
@@ -177,7 +172,8 @@ def _by_short_name(
     del folder
     found: list[_Match] = []
     for reading in readings[:_SHORT]:
-        ends = (f"/{reading.dataset}", f".{reading.dataset}")
+        name = storable(reading.dataset)
+        ends = (f"/{name}", f".{name}")
         query = select(DatasetRow.id, DatasetRow.namespace, DatasetRow.name).where(
             or_(*(DatasetRow.name.endswith(end, autoescape=True) for end in ends))
         )
@@ -223,11 +219,16 @@ def _named(connection: Connection, names: Iterable[str]) -> list[Any]:
 
 def _in_full(text: str) -> Iterator[tuple[str, str]]:
     """Give namespace and name for each place where the text may be parted."""
-    scheme = text.find("://")
     if text.startswith("file:"):
-        yield "file", "/" + text.removeprefix("file:").lstrip("/").rstrip("/")
+        path = "/" + text.removeprefix("file:").strip("/")
+        yield from _paths(path, Path("/"))
+        yield "file", path
         return
+    scheme = text.find("://")
     if scheme > 0:
+        with contextlib.suppress(ValueError):
+            found = of_object(text)
+            yield found.namespace, found.name
         slash = text.find("/", scheme + 3)
         if slash > 0:
             yield text[:slash], text[slash + 1 :].rstrip("/")
@@ -237,11 +238,15 @@ def _in_full(text: str) -> Iterator[tuple[str, str]]:
         yield text[:colon], text[colon + 1 :]
 
 
-def _paths(reading: _Reading, folder: Path) -> list[tuple[str, str]]:
-    if "://" in reading.dataset:
+def _paths(text: str, folder: Path) -> list[tuple[str, str]]:
+    if "://" in text or "\0" in text:
         return []
-    path = os.path.join(folder, reading.dataset)  # noqa: PTH118 - keeps `..` for the next line
-    return [("file", os.path.abspath(path)), ("file", os.path.realpath(path))]  # noqa: PTH100
+    path = folder / text
+    return [(found.namespace, found.name) for found in (of_file(path), of_folder(path))]
+
+
+def _is_there(text: str, folder: Path) -> bool:
+    return "\0" not in text and os.path.lexists(folder / text)
 
 
 def _parents(name: str) -> list[str]:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, SelectBase, and_, or_, select, union_all
 
 from tokenkit.errors import NotRecorded
 from tokenkit.lineage import Dataset
+from tokenkit.lineage.naming import storable
 from tokenkit.lineage.run_record import Status
-from tokenkit.store.lineage.resolving import storable
 from tokenkit.store.models import DatasetRow, RunInputRow, RunOutputRow, RunRow
 
 _HEX = re.compile(r"[0-9a-f]{4,32}")
@@ -115,15 +115,13 @@ def list_runs(
         If the database breaks off.
     """
     wanted = wanted or RunFilter()
-    if not all(storable(text or "") for text in (wanted.status, wanted.operation, wanted.actor)):
-        return Page((), more=False)
     run = RunRow
     columns = (
         run.id, run.job_run, run.operation, run.status, run.started, run.ended, run.actor,
         run.rows_read, run.rows_written, run.rows_rejected, run.error_code,
     )  # fmt: skip
     conditions = [
-        column == value
+        column == storable(value)
         for column, value in (
             (run.status, wanted.status),
             (run.operation, wanted.operation),
