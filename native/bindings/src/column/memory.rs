@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(target_os = "linux")]
 const HUGE_PAGE: usize = 2 << 20;
@@ -19,9 +19,12 @@ const SMALLEST_HUGE: usize = 1 << 20;
 /// What the sizes of smaller mappings are multiples of, so that one fits the next batch of a stream too.
 #[cfg(target_os = "linux")]
 const STEP: usize = 128 << 10;
-/// The most memory that is kept while no column uses it.
+/// The most memory in huge pages that is kept while no column uses it.
 #[cfg(target_os = "linux")]
 const MOST_KEPT: usize = 128 << 20;
+/// The same of smaller mappings: a stream takes back at once what it has let go of, and its memory has to stay flat.
+#[cfg(target_os = "linux")]
+const MOST_KEPT_SMALL: usize = 16 << 20;
 
 /// Bytes of a fixed size that become an Arrow buffer; initialised, but with anything.
 pub struct Bytes {
@@ -74,7 +77,7 @@ impl Bytes {
 #[cfg(target_os = "linux")]
 fn obtain_pages(size: usize) -> Option<Pages> {
     let length = size.checked_next_multiple_of(if size < SMALLEST_HUGE { STEP } else { HUGE_PAGE })?;
-    let kept = lock_kept().take(length);
+    let kept = lock_kept(length).take(length);
     kept.or_else(|| Pages::map(length))
 }
 
@@ -86,21 +89,25 @@ struct Lent(Option<Pages>);
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(pages) = self.0.take() {
-            lock_kept().keep(pages);
+            lock_kept(pages.length).keep(pages);
         }
     }
 }
 
 /// Pages that wait for the next column, the one that has waited longest first.
 #[cfg(target_os = "linux")]
-#[derive(Default)]
 struct Kept {
     waiting: VecDeque<Pages>,
     total: usize,
+    most: usize,
 }
 
 #[cfg(target_os = "linux")]
 impl Kept {
+    const fn new(most: usize) -> Kept {
+        Kept { waiting: VecDeque::new(), total: 0, most }
+    }
+
     fn take(&mut self, length: usize) -> Option<Pages> {
         let place = self.waiting.iter().rposition(|pages| pages.length == length)?;
         self.total -= length;
@@ -110,7 +117,7 @@ impl Kept {
     fn keep(&mut self, pages: Pages) {
         self.total += pages.length;
         self.waiting.push_back(pages);
-        while self.total > MOST_KEPT
+        while self.total > self.most
             && let Some(oldest) = self.waiting.pop_front()
         {
             self.total -= oldest.length;
@@ -119,12 +126,15 @@ impl Kept {
 }
 
 #[cfg(target_os = "linux")]
-static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+static KEPT: Mutex<Kept> = Mutex::new(Kept::new(MOST_KEPT));
+#[cfg(target_os = "linux")]
+static KEPT_SMALL: Mutex<Kept> = Mutex::new(Kept::new(MOST_KEPT_SMALL));
 
 /// No panic can come between two changes that belong together, so a poisoned lock still guards a sound list.
 #[cfg(target_os = "linux")]
-fn lock_kept() -> MutexGuard<'static, Kept> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_kept(length: usize) -> MutexGuard<'static, Kept> {
+    let kept = if length < HUGE_PAGE { &KEPT_SMALL } else { &KEPT };
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An anonymous mapping, aligned to huge pages if it has any; unmapped when it is dropped.
