@@ -132,7 +132,7 @@ def test_eight_processes_upgrade_at_once(kind, tmp_path, request):
     started = [
         subprocess.Popen([sys.executable, "-c", code, url], env=os.environ) for _ in range(8)
     ]
-    assert [process.wait(60) for process in started] == [0] * 8
+    assert [process.wait(300) for process in started] == [0] * 8
     Database.open(url).close()
 
 
