@@ -41,8 +41,11 @@ def store_errors(place: str) -> Iterator[None]:
         error = explained(exc, place)
     else:
         return
-    # Raised here, so that the database's own error isn't attached.
-    raise error
+    # Even here the database's own error is being handled, and would be attached.
+    try:
+        raise error from None
+    finally:
+        error.__context__ = None
 
 
 def explained(exc: SQLAlchemyError, place: str) -> StoreError:
