@@ -1,8 +1,9 @@
 """What a run did, as facts: the run record, its parts, and who takes them."""
 
 from tokenkit.lineage.audit_record import AuditRecord
+from tokenkit.lineage.current import current_recorder, use_recorder
 from tokenkit.lineage.datasets import Dataset, DatasetUse, Field
-from tokenkit.lineage.recorder import Recorder, Recording, RunStart, Unrecorded
+from tokenkit.lineage.recorder import Recorder, Recording, Unrecorded
 from tokenkit.lineage.run_record import ColumnCounts, ColumnEdge, RunRecord
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Recorder",
     "Recording",
     "RunRecord",
-    "RunStart",
     "Unrecorded",
+    "current_recorder",
+    "use_recorder",
 ]

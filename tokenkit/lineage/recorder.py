@@ -1,33 +1,10 @@
 """Who takes run records: the protocol between jobs and what remembers them."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from tokenkit.keys import Keyring
 from tokenkit.lineage.run_record import RunRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStart:
-    """What is known of a run before it has read a row.
-
-    Attributes
-    ----------
-    id, job_run, operation, started, actor
-        As in :class:`~tokenkit.lineage.RunRecord`.
-    keyring
-        The keyring of the run, under one of whose keys the audit log is authenticated.
-    """
-
-    id: UUID
-    job_run: str
-    operation: str
-    started: datetime
-    actor: str
-    keyring: Keyring
 
 
 class Recording(Protocol):
@@ -42,21 +19,34 @@ class Recording(Protocol):
             If it can't; the run must then fail, with nothing written.
         """
 
+    def leave_open(self) -> None:
+        """Take note that some outputs may have their names: what follows is no plain failure.
+
+        The run stays ``publishing``, until a run of the same job settles it.
+        """
+
     def complete(self) -> None:
         """Take note that the outputs have their names.
 
         Raises
         ------
         StoreError
-            If it can't; run again, the job is skipped and its record settled.
+            If it can't. The outputs are in their places, and the run stays ``publishing``.
         """
 
 
 class Recorder(Protocol):
     """Remembers runs."""
 
-    def recording(self, start: RunStart) -> AbstractContextManager[Recording]:
+    def recording(self, record: RunRecord, keyring: Keyring) -> AbstractContextManager[Recording]:
         """Begin to record a run.
+
+        Parameters
+        ----------
+        record
+            What is known of the run before it has read a row.
+        keyring
+            The keyring of the run, under one of whose keys the audit log is authenticated.
 
         Raises
         ------
@@ -64,11 +54,25 @@ class Recorder(Protocol):
             If it can't: better now than after an hour's work.
         """
 
-    def settle(self, start: RunStart, record: RunRecord) -> None:
+    def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:
         """Complete the record of a run whose outputs were found in their places.
 
         The run may have been killed after its outputs had their names, or may never have been
-        recorded. Does nothing if a complete record is there.
+        recorded. Does nothing if a complete record of the same job and outputs is there.
+
+        Parameters
+        ----------
+        record
+            What is known of it.
+        keyring
+            As for :meth:`recording`.
+        create
+            Whether to make a record where there is none.
+
+        Raises
+        ------
+        StoreError
+            If it can't.
         """
 
 
@@ -80,17 +84,20 @@ class Unrecorded:
     >>> recorder: Recorder = Unrecorded()
     """
 
-    def recording(self, start: RunStart) -> AbstractContextManager[Recording]:
+    def recording(self, record: RunRecord, keyring: Keyring) -> AbstractContextManager[Recording]:
         """Begin a recording that goes nowhere."""
-        del start
+        del record, keyring
         return nullcontext(_Nowhere())
 
-    def settle(self, start: RunStart, record: RunRecord) -> None:
+    def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:
         """Do nothing."""
 
 
 class _Nowhere:
     def prepare(self, record: RunRecord) -> None:
+        pass
+
+    def leave_open(self) -> None:
         pass
 
     def complete(self) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from tokenkit.lineage.datasets import Dataset, DatasetUse
 
-Action: TypeAlias = Literal["tokenize", "detokenize", "rekey", "keep"]
-"""What became of a column."""
+Action: TypeAlias = Literal["tokenize", "detokenize", "rekey", "keep", "seal"]
+"""What became of a column; ``seal`` is the way of rejected rows, into their own file."""
 
 Status: TypeAlias = Literal["running", "publishing", "complete", "failed"]
 """Begun; recorded, while its outputs get their names; ended; given up, with nothing written."""
