@@ -51,6 +51,9 @@ def measure(rows: int, repeats: int = 3, suffix: str = "parquet") -> list[JobRun
         os.environ |= {
             "TOKENKIT_KEYRING": str(place / "keyring.json"),
             "TOKENKIT_KEK": f"passphrase:env:{PASSPHRASE}",
+            # Runs are recorded as anybody's are, but not among the user's own.
+            "TOKENKIT_DATABASE_URL": f"sqlite:///{place.absolute()}/tokenkit.db",
+            "XDG_DATA_HOME": str(place / "data"),
         }
         for name, text in POLICIES.items():
             (place / f"{name}.yaml").write_text(text, encoding="utf-8")

@@ -28,6 +28,9 @@ def measure(rows: int, repeats: int) -> dict[str, list[float]]:
         os.environ |= {
             "TOKENKIT_KEYRING": str(place / "keyring.json"),
             "TOKENKIT_KEK": f"passphrase:env:{PASSPHRASE}",
+            # Runs are recorded as anybody's are, but not among the user's own.
+            "TOKENKIT_DATABASE_URL": f"sqlite:///{place.absolute()}/tokenkit.db",
+            "XDG_DATA_HOME": str(place / "data"),
         }
         (place / "tokenize.yaml").write_text(POLICIES["tokenize"], encoding="utf-8")
         source, old, new = (str(place / f"{name}.parquet") for name in ("source", "old", "new"))

@@ -49,6 +49,8 @@ def main() -> None:
     os.environ["TOKENKIT_DEMO_PASSPHRASE"] = secrets.token_urlsafe(24)
     os.environ["TOKENKIT_KEK"] = "passphrase:env:TOKENKIT_DEMO_PASSPHRASE"
     os.environ["TOKENKIT_KEYRING"] = str(FOLDER / "keyring.json")
+    os.environ["TOKENKIT_DATABASE_URL"] = f"sqlite:///{FOLDER.absolute()}/tokenkit.db"
+    os.environ["XDG_DATA_HOME"] = str(FOLDER.absolute() / "data")
 
     start = time.perf_counter()
     write_customers(original, rows, seed=SEED)

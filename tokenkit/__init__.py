@@ -20,6 +20,9 @@ from tokenkit.keys import (
     open_keyring,
     use_keyring,
 )
+from tokenkit.lineage import Recorder as _Recorder
+from tokenkit.lineage import current_recorder, use_recorder
+from tokenkit.lineage.current import record_by_default as _record_by_default
 from tokenkit.policy import Policy, load_policy
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "apply",
     "create_keyring",
     "current_keyring",
+    "current_recorder",
     "detokenize",
     "edit_keyring",
     "errors",
@@ -42,4 +46,15 @@ __all__ = [
     "search_tokens",
     "tokenize",
     "use_keyring",
+    "use_recorder",
 ]
+
+
+def _stored() -> _Recorder:
+    # The store's libraries take longer to import than everything else: not before a job records.
+    from tokenkit.store.recording import default_recorder  # noqa: PLC0415
+
+    return default_recorder()
+
+
+_record_by_default(_stored)

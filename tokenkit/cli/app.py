@@ -10,6 +10,7 @@ import contextlib
 import gc
 import os
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from traceback import walk_tb
@@ -103,6 +104,7 @@ def main() -> None:
     _refuse_core_dumps()
     # What was imported stays until the process ends, so that no collection has to look through it.
     gc.freeze()
+    warnings.showwarning = _show_warning
     try:
         app()
     except OSError as exc:
@@ -134,6 +136,19 @@ def show_error(message: str, hint: str | None) -> None:
     console.print(Text(f"error: {printable(message)}", style="bold red"))
     if hint:
         console.print(Text(f"hint: {printable(hint)}"))
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *place: Any, **details: Any
+) -> None:
+    """Print a warning of tokenkit as one line; those of others are for their developers."""
+    del place, details
+    if category.__module__.startswith("tokenkit."):
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(Text(f"warning: {printable(str(message))}", style="yellow"))
 
 
 def _place(exc: BaseException) -> str:

@@ -1,5 +1,6 @@
 """``tokenkit tokenize`` and ``tokenkit detokenize``: files by policy."""
 
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,12 +17,15 @@ from tokenkit.cli.options import (
     KeyringFile,
     Names,
     NoHeader,
+    NoLineage,
     Quiet,
     Quote,
     Types,
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tokenkit.jobs import Job, TextOptions
 
 
@@ -90,6 +94,7 @@ def tokenize(
     no_header: NoHeader = False,
     names: Names = None,
     types: Types = None,
+    no_lineage: NoLineage = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -123,7 +128,7 @@ def tokenize(
             dry_run=dry_run,
             force=force,
         )
-        execute(job, "Tokenizing", quiet=quiet, as_json=as_json)
+        execute(job, "Tokenizing", quiet=quiet, as_json=as_json, no_lineage=no_lineage)
 
 
 def detokenize(
@@ -153,6 +158,7 @@ def detokenize(
     no_header: NoHeader = False,
     names: Names = None,
     types: Types = None,
+    no_lineage: NoLineage = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -182,10 +188,10 @@ def detokenize(
             dry_run=dry_run,
             force=force,
         )
-        execute(job, "Detokenizing", quiet=quiet, as_json=as_json)
+        execute(job, "Detokenizing", quiet=quiet, as_json=as_json, no_lineage=no_lineage)
 
 
-def execute(job: "Job", label: str, *, quiet: bool, as_json: bool) -> None:
+def execute(job: "Job", label: str, *, quiet: bool, as_json: bool, no_lineage: bool) -> None:
     """Run a job with a progress bar, and print its report."""
     from rich.console import Console
 
@@ -197,13 +203,21 @@ def execute(job: "Job", label: str, *, quiet: bool, as_json: bool) -> None:
     # In a log file, a bar would be noise.
     bar = ProgressBar(label, console) if console.is_terminal and not quiet else None
     try:
-        report = run(job, bar)
+        with unrecorded() if no_lineage else contextlib.nullcontext():
+            report = run(job, bar)
     except JobRefused as error:
         if error.report is not None and not quiet:
             show(error.report, as_json=as_json)
         raise
     if not quiet:
         show(report, as_json=as_json)
+
+
+def unrecorded() -> "AbstractContextManager[object]":
+    """Let no job in a block be recorded."""
+    from tokenkit.lineage import Unrecorded, use_recorder
+
+    return use_recorder(Unrecorded())
 
 
 def text_options(

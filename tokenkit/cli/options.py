@@ -31,6 +31,10 @@ Force = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NoLineage = Annotated[
+    bool,
+    typer.Option("--no-lineage", help="Don't record the run, neither in the store nor elsewhere."),
+]
 Delimiter = Annotated[
     str | None,
     typer.Option(metavar="CHAR", help="What stands between fields of CSV; default: a comma."),

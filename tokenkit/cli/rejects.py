@@ -8,7 +8,7 @@ import typer
 
 from tokenkit.cli.jobs import execute
 from tokenkit.cli.keyrings import opened
-from tokenkit.cli.options import AsJson, Force, Kek, KeyringFile, Quiet
+from tokenkit.cli.options import AsJson, Force, Kek, KeyringFile, NoLineage, Quiet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,6 +81,7 @@ def replay(
     keyring: KeyringFile = None,
     kek: Kek = None,
     force: Force = False,
+    no_lineage: NoLineage = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +103,7 @@ def replay(
             replay=True,
             force=force,
         )
-        execute(job, "Tokenizing", quiet=quiet, as_json=as_json)
+        execute(job, "Tokenizing", quiet=quiet, as_json=as_json, no_lineage=no_lineage)
 
 
 def _print(frame: "pl.DataFrame", title: str) -> None:

@@ -1,5 +1,6 @@
 """``tokenkit rekey``: files of tokens moved to another key version, with a proof."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from tokenkit.cli.options import (
     Force,
     Kek,
     KeyringFile,
+    NoLineage,
     Quiet,
     Quote,
     Types,
@@ -79,6 +81,7 @@ def rekey(
     quote: Quote = '"',
     types: Types = None,
     force: Force = False,
+    no_lineage: NoLineage = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +92,7 @@ def rekey(
 
     Ends with 0 if all is done, and with 3 if --verify finds another value.
     """
-    from tokenkit.cli.jobs import text_options
+    from tokenkit.cli.jobs import text_options, unrecorded
     from tokenkit.jobs.rekeying import RekeyRequest, rekey_files, verify_rekey
     from tokenkit.policy import load_policy
 
@@ -125,7 +128,8 @@ def rekey(
             text=text,
             force=force,
         )
-        report = rekey_files(request, bar)
+        with unrecorded() if no_lineage else contextlib.nullcontext():
+            report = rekey_files(request, bar)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     elif not quiet:

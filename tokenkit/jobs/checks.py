@@ -1,7 +1,7 @@
 """What a job refuses: before it begins, and before anything gets its name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -76,8 +76,22 @@ def _check_target(job: Job, target: Path) -> None:
         raise JobError("the output is no regular file", file=str(target))
 
 
-def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bool:
-    """Say whether the target holds this very run's output already.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How many rows of a run were found in their places."""
+
+    read: int
+    written: int
+    rejected: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row is missing."""
+        return self.read == self.written + self.rejected
+
+
+def find_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> Found | None:
+    """Say whether the target holds this very run's output already; None if not.
 
     What says so is the metadata beside tokens, whose MACs must hold. Partitions don't show whether
     all of them are there, so they are written anew.
@@ -89,36 +103,38 @@ def is_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> bo
     """
     target = job.target
     if job.force or target is None or job.dry_run or job.mode == "partition":
-        return False
+        return None
     if job.mode == "append":
         _check_versions(target, inputs[0], keyring)
         suffix = job.output_format or inputs[0].suffix
         outputs = [target / f"part-{run}{suffix}"]
-        return holds(outputs[0], run, keyring) and not _lacks_rows(job, inputs, outputs, run)
+        found = _count(job, inputs, outputs, run) if holds(outputs[0], run, keyring) else None
+        return found if found is not None and found.whole else None
     if not target.exists():
-        return False
+        return None
     outputs = [target]
     if is_folder(job):
         outputs = [target / renamed(turned_path(item), job.output_format) for item in inputs]
     if not all(holds(path, run, keyring) for path in outputs):
         raise already_there(target)
-    if _lacks_rows(job, inputs, outputs, run):
+    found = _count(job, inputs, outputs, run)
+    if not found.whole:
         raise OutputExists(
             "the output is there, and rows of it or its rejected rows are not",
             file=str(target),
             hint="put back what was written, or add --force to do the job again",
         )
-    return True
+    return found
 
 
-def _lacks_rows(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> bool:
-    """Whether rows of the input are neither in the output nor in a file of rejected rows."""
+def _count(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> Found:
+    """Count the rows of the input, and those in the output and in a file of rejected rows."""
     rejects = rejects_path(job, run)
     with translated():
         read = sum(_rows(item, job.limit) for item in inputs)
         written = sum(sink_of(path, job.text)[1].count(path) for path in outputs)
         set_aside = count_rows(rejects) if is_of_run(rejects, run) else 0
-    return read != written + set_aside
+    return Found(read, written, set_aside)
 
 
 def _rows(item: Input, limit: int | None) -> int:

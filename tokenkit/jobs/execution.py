@@ -19,7 +19,7 @@ from tokenkit.errors import (
     translated,
 )
 from tokenkit.jobs.aside import masked, refused, refusing
-from tokenkit.jobs.checks import check_job, check_unchanged, check_values, is_done
+from tokenkit.jobs.checks import check_job, check_unchanged, check_values, find_done
 from tokenkit.jobs.connectors import sidecar_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.locking import sweep, sweep_folder
@@ -29,6 +29,7 @@ from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.places import check_places
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, Silent
+from tokenkit.jobs.recording import JobRun
 from tokenkit.jobs.rejects.description import RejectsDescription
 from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path, remove_stale
 from tokenkit.jobs.report import Report
@@ -122,9 +123,12 @@ def _run(job: Job, observer: Progress) -> Report:
     )
     if not job.dry_run:
         _sweep(job, identity)
-    if is_done(job, inputs, identity, keyring):
+    recorded = JobRun(job, inputs, identity, before, keyring)
+    found = find_done(job, inputs, identity, keyring)
+    if found is not None:
+        recorded.settle(found.read, found.written, found.rejected)
         return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
-    with contextlib.ExitStack() as stack:
+    with recorded.recording() as recording, contextlib.ExitStack() as stack:
         passes = _Passes(job, inputs, identity, observer, stack)
         with _watched(observer, inputs):
             counts = passes.execute()
@@ -140,7 +144,9 @@ def _run(job: Job, observer: Progress) -> Report:
         check_values(inputs[0].calls, report)
         if job.dry_run:
             return report
-        written = passes.publish(counts.rejected)
+        written = passes.flush()
+        with recorded.published(recording, counts, passes.target, written):
+            passes.publish(counts.rejected)
     return replace(
         report,
         rows_written=counts.read - counts.rejected,
@@ -188,14 +194,14 @@ class _Passes:
         self._identity = identity
         self._progress = progress
         self._counter = RowCounter()
-        self._target: Target | None = None
+        self.target: Target | None = None
         self._rejects: RejectsFile | None = None
         self._mirrored = job.mode == "replace" and is_folder(job)
         self._cells = inputs[0].cells
         if job.target is None or job.dry_run:
             return
-        self._target = target_of(job, identity, inputs[0].suffix)
-        stack.enter_context(self._target)
+        self.target = target_of(job, identity, inputs[0].suffix)
+        stack.enter_context(self.target)
         if self._cells:
             self._rejects = stack.enter_context(RejectsFile(job, identity))
 
@@ -210,25 +216,27 @@ class _Passes:
         groups = one_by_one if self._mirrored else [list(self._inputs)]
         return joined([self._pass(group) for group in groups])
 
-    def publish(self, rejected: int) -> int:
-        """Give everything its name, rejected rows first; gives the size of the output."""
-        if self._target is None:
-            return 0
-        written = self._target.flush()
+    def flush(self) -> int:
+        """Flush the output to the disk; gives its size."""
+        return 0 if self.target is None else self.target.flush()
+
+    def publish(self, rejected: int) -> None:
+        """Give everything its name, rejected rows first."""
+        if self.target is None:
+            return
         rejects = self._rejects
         if rejects is not None and rejected:
             rejects.publish(rejected)
         try:
-            self._target.publish()
+            self.target.publish()
         except BaseException:
-            if rejects is not None and not self._target.is_published():
+            if rejects is not None and not self.target.is_published():
                 rejects.withdraw()
             raise
         if rejects is None:
             remove_stale(self._job, self._identity)
         elif not rejected:
             rejects.clear()
-        return written
 
     def _pass(self, group: Sequence[Input]) -> Counts:
         for item in group:
@@ -237,9 +245,9 @@ class _Passes:
         parts = [item.part(self._job.limit) for item in group]
         outlet: Outlet | None = None
         accept = reject = None
-        if self._target is not None:
+        if self.target is not None:
             relative = turned_path(first)
-            outlet = self._target.outlet(relative)
+            outlet = self.target.outlet(relative)
             outlet.sink.check(
                 pl.Schema({name: parts[0].output_type(name) for name in first.calls.by_column})
             )
@@ -297,7 +305,7 @@ class _Passes:
         found = _OS_ERROR.search(text)
         number = int(found[1] or found[2]) if found else 0
         refusal = refused(self._job.target or self._job.source, number)
-        if number in _FULL or (self._target is not None and self._is_disk_full()):
+        if number in _FULL or (self.target is not None and self._is_disk_full()):
             # Only writing needs space. Polars may name the number, or say that a file is damaged.
             return refused(self._job.output, errno.ENOSPC)
         explained = (item.source.explain(text) for item in group)

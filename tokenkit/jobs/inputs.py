@@ -95,6 +95,13 @@ def find_inputs(source: Path) -> list[InputFile]:
     raise InputNotFound("there is no such input file", file=str(source), hint="check the path")
 
 
+def folder_of(source: Path) -> Path | None:
+    """Give the folder that a job's source means, itself or by a pattern; None if it is a file."""
+    if source.is_file():
+        return None
+    return source if source.is_dir() else _root(source)
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for place, folders, names in walk(folder):
         linked = next((name for name in folders if Path(place, name).is_symlink()), None)

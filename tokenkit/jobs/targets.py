@@ -10,6 +10,7 @@ from tokenkit.jobs.connectors import (
     sidecar_of,
     suffix_of,
 )
+from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.outlets import FileOutlet, Outlet, PartitionOutlet, StagedOutlet, metadata_line
 from tokenkit.jobs.staging import AsideFolder
@@ -26,6 +27,9 @@ class Target(Protocol):
 
     def flush(self) -> int:
         """Flush everything to the disk; gives the size in bytes."""
+
+    def staged(self) -> list[Path]:
+        """Give the files of rows that have been written, before they get their names."""
 
     def publish(self) -> None:
         """Give what was written its name."""
@@ -70,6 +74,10 @@ class FileTarget:
     def flush(self) -> int:
         """Flush the file to the disk."""
         return self.outlet(self.path).aside.flush()
+
+    def staged(self) -> list[Path]:
+        """Give the file, under the name that it has until it's complete."""
+        return [self._outlet.aside.path]
 
     def publish(self) -> None:
         """Give the file its name.
@@ -140,6 +148,10 @@ class FolderTarget:
         """Flush every file to the disk."""
         return self._aside.flush()
 
+    def staged(self) -> list[Path]:
+        """Give the files of the folder aside, in the order of their names."""
+        return [file.path for file in find_inputs(self._aside.path)]
+
     def publish(self) -> None:
         """Swap the folder in."""
         if self.path.exists() and not self._replace:
@@ -181,6 +193,10 @@ class PartitionTarget:
     def flush(self) -> int:
         """Flush every file to the disk."""
         return self._aside.flush()
+
+    def staged(self) -> list[Path]:
+        """Give the files of the folder aside, in the order of their names."""
+        return [file.path for file in find_inputs(self._aside.path)]
 
     def publish(self) -> None:
         """Swap each partition in."""

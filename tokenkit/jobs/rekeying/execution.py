@@ -17,6 +17,7 @@ from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.rekeying.journal import commit, recover
 from tokenkit.jobs.rekeying.passes import take_sums, write_new
 from tokenkit.jobs.rekeying.preparation import RekeyInput, prepare_file
+from tokenkit.jobs.rekeying.recording import FileRun
 from tokenkit.jobs.rekeying.report import FileStatus, RekeyedColumn, RekeyedFile, RekeyReport
 from tokenkit.jobs.rekeying.request import RekeyRequest
 from tokenkit.jobs.staging import AsideFolder
@@ -78,7 +79,9 @@ def rekey_files(request: RekeyRequest, progress: Progress | None = None) -> Reke
     watched = _Shared(progress or Silent(), items)
     try:
         files = tuple(
-            _described(item, "skipped", 0, {}) if done else rekey_one(item, request, watched)
+            _passed_over(item, request, keyring)
+            if done
+            else rekey_one(item, request, keyring, watched)
             for item, done in zip(items, skipped, strict=True)
         )
     finally:
@@ -91,17 +94,26 @@ def rekey_files(request: RekeyRequest, progress: Progress | None = None) -> Reke
     )
 
 
-def rekey_one(item: RekeyInput, request: RekeyRequest, progress: Progress) -> RekeyedFile:
+def rekey_one(
+    item: RekeyInput, request: RekeyRequest, keyring: Keyring, progress: Progress
+) -> RekeyedFile:
     """Rekey one file, prove it, and put it in its place.
 
     Raises
     ------
     JobError
         If the proof doesn't hold; nothing has changed then.
+    StoreError
+        If the run can't be recorded.
     """
+    recorded = FileRun(request, item, keyring)
     in_place = request.target is None
     item.target.parent.mkdir(parents=True, exist_ok=True)
-    with held(item.file.path), AsideFolder(item.target) as aside:
+    with (
+        recorded.recording() as recording,
+        held(item.file.path),
+        AsideFolder(item.target) as aside,
+    ):
         item.opened.check()
         staged = aside.path / item.target.name
         outlet = StagedOutlet(staged, request.text, item.target)
@@ -123,7 +135,8 @@ def rekey_one(item: RekeyInput, request: RekeyRequest, progress: Progress) -> Re
             )
         if not in_place and item.target.exists() and not request.force:
             raise already_there(item.target)
-        commit(aside.path, item.target, item.before[1:] if in_place else None)
+        with recorded.published(recording, staged, rows, proofs, lambda: not aside.path.exists()):
+            commit(aside.path, item.target, item.before[1:] if in_place else None)
     return _described(item, "done", rows, proofs)
 
 
@@ -212,6 +225,11 @@ def _check_proofs(item: RekeyInput, proofs: dict[str, Proof], rows: int) -> None
                 file=item.file.shown,
                 hint="run it again",
             )
+
+
+def _passed_over(item: RekeyInput, request: RekeyRequest, keyring: Keyring) -> RekeyedFile:
+    FileRun(request, item, keyring).settle()
+    return _described(item, "skipped", 0, {})
 
 
 def _described(
