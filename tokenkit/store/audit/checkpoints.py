@@ -24,6 +24,7 @@ INTERVAL = 60.0
 
 _CONTEXT = b"tokenkit/audit/1\0"
 _FOLDER_MODE = 0o700
+_SKEW = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +172,11 @@ class CheckpointFile:
     def age(self) -> float:
         """Seconds since the last statement; infinite if there is none."""
         try:
-            return max(0.0, time.time() - self.path.stat().st_mtime)
+            age = time.time() - self.path.stat().st_mtime
         except OSError:
             return float("inf")
+        # A time to come is no time that can be waited for.
+        return age if age > -_SKEW else float("inf")
 
     def read(self) -> list[Signed]:
         """Read every statement. Signatures aren't checked here: :meth:`Signed.require` does.

@@ -99,4 +99,8 @@ def _driver_errors() -> Iterator[None]:
         )
     else:
         return
-    raise failure
+    try:
+        raise failure
+    finally:
+        # Within a with statement the driver's error counts as being handled, and stays attached.
+        failure.__context__ = None

@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import os
 import secrets
-import weakref
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 _PIECE = 16_384
 """Records sent at once: the database works on one piece while the next is chained."""
 
-_OPEN: "weakref.WeakSet[AuditLog]" = weakref.WeakSet()
+_UNSTATED: "set[AuditLog]" = set()
+"""Logs that were appended to after their last checkpoint."""
 
 
 class AuditLog:
@@ -52,8 +52,6 @@ class AuditLog:
         self._checkpoints = checkpoints
         self._owner = os.getpid()
         self._stated = 0
-        self._appended = False
-        _OPEN.add(self)
 
     def append(
         self, connection: Connection, records: Sequence[AuditRecord], key: KeyVersion
@@ -104,8 +102,10 @@ class AuditLog:
     ) -> None:
         if not len(records):
             return
+        file = self._file()
         number, link = lock_head(connection)
-        self._state_what_was(connection, number, link)
+        if number and connection.info.get(_UNCOMMITTED) is not connection.get_transaction():
+            self._state_what_was(connection, number, link, file)
         for month, found in by_month(records):
             if self._database.is_postgresql:
                 # After the head's lock, so that writers take all locks in one order.
@@ -117,7 +117,8 @@ class AuditLog:
         moved = update(AuditHead).where(AuditHead.id == 1).values(number=number, link=link)
         connection.execute(moved)
         connection.info[_UNCOMMITTED] = connection.get_transaction()
-        self._appended = True
+        if file is not None:
+            _UNSTATED.add(self)
 
     def _batch(
         self,
@@ -175,11 +176,10 @@ class AuditLog:
         )
         return link
 
-    def _state_what_was(self, connection: Connection, number: int, link: bytes) -> None:
-        """Make a checkpoint of what others had committed before, if one is due."""
-        if number == 0 or connection.info.get(_UNCOMMITTED) is connection.get_transaction():
-            return
-        file = self._file()
+    def _state_what_was(
+        self, connection: Connection, number: int, link: bytes, file: CheckpointFile | None
+    ) -> None:
+        """Make a checkpoint of what was committed before, if one is due."""
         if file is not None and file.age() > INTERVAL:
             self._state(connection, number, link, file)
 
@@ -201,13 +201,13 @@ class AuditLog:
         file = self._file()
         if file is None:
             return None
+        # First, so that what is appended meanwhile isn't forgotten.
+        _UNSTATED.discard(self)
         with self._database.read() as connection:
             head = connection.execute(select(AuditHead.number, AuditHead.link)).one_or_none()
             if head is None or head.number in {0, self._stated}:
                 return None
-            checkpoint = self._state(connection, head.number, head.link, file)
-        self._appended = False
-        return checkpoint
+            return self._state(connection, head.number, head.link, file)
 
     def _state(
         self, connection: Connection, number: int, link: bytes, file: CheckpointFile
@@ -222,8 +222,9 @@ class AuditLog:
             self._checkpoints = places.configured(self._database)
         return self._checkpoints
 
-    def _last_words(self) -> None:
-        if self._appended and self._owner == os.getpid():
+    def last_words(self) -> None:
+        """Make a checkpoint at the end of the process that appended; not in one forked from it."""
+        if self._owner == os.getpid():
             self.checkpoint()
 
 
@@ -280,7 +281,7 @@ def state_of(connection: Connection, number: int, link: bytes) -> Checkpoint:
 
 @atexit.register
 def _checkpoint_at_exit() -> None:
-    for log in list(_OPEN):
+    for log in list(_UNSTATED):
         # A database that is gone by now leaves the tail unprotected, as a kill would.
         with contextlib.suppress(Exception):
-            log._last_words()  # noqa: SLF001 - of this module
+            log.last_words()

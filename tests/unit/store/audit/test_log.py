@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 
 from tests.unit.store.audit.conftest import START, record
 from tests.vectors import reference_audit
-from tokenkit.errors import StoreError, UnknownKey
+from tokenkit.errors import StoreError, StoreUnavailable, UnknownKey
 from tokenkit.keys import Keyring
 from tokenkit.store.audit import AuditLog, audit_key, tail
+from tokenkit.store.audit.copying import copy_in
 from tokenkit.store.audit.rows import NAMES
 from tokenkit.store.database import Database
 from tokenkit.store.models import AuditBatch, AuditEntry, AuditHead
@@ -237,6 +238,31 @@ def test_the_writer_appends_and_changes_nothing(postgresql, key, checkpoints):
                     connection.execute(statement.format(table).encode())
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL".encode())
+
+
+def test_a_connection_that_breaks_off_is_told_as_such(postgresql, key):
+    """Within COPY as elsewhere; what the driver says isn't attached."""
+    frame = pl.DataFrame({"at": [START], "actor": "ada", "action": "", "outcome": ""})
+
+    def broken(database):
+        with database.begin() as connection:
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            postgresql.server.execute(f"SELECT pg_terminate_backend({pid})")
+            copy_in(connection, b"")
+
+    def refused(database):
+        with database.begin() as connection:
+            copy_in(connection, b"no copy at all")
+
+    with Database.open(postgresql.url) as database:
+        for attempt, kind in ((broken, StoreUnavailable), (refused, StoreError)):
+            with pytest.raises(kind) as caught:
+                attempt(database)
+            assert caught.value.__cause__ is None
+            assert caught.value.__context__ is None
+        with database.begin() as connection:
+            AuditLog(database).append_many(connection, frame, key)
+        assert len(tail(database)) == 1
 
 
 _WRITER = """
