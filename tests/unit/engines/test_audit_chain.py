@@ -178,6 +178,7 @@ print(found(masked)[1:])
 """
 
 
+@pytest.mark.slow
 def test_no_key_is_left_when_the_keyring_is_closed():
     """Neither what HKDF makes of the version, nor its subkeys, nor what HMAC makes of them."""
     secret = os.urandom(32)
