@@ -257,6 +257,7 @@ if sys.argv[2] == "fails":
 """
 
 
+@pytest.mark.slow
 def test_the_end_of_a_process_makes_one(database, database_url, checkpoints, verified):
     """However it ends, unless it's killed."""
     environment = os.environ | {"TOKENKIT_AUDIT_CHECKPOINTS": str(checkpoints.path)}
