@@ -1,5 +1,6 @@
 """The store's database: connections and transactions, on PostgreSQL and on SQLite."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,7 @@ class Database:
 def _postgresql(uri: str) -> Engine:
     try:
         import psycopg  # noqa: PLC0415 - an extra
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
     except ImportError:
         raise StoreError(
             "PostgreSQL needs the package psycopg",
@@ -139,9 +141,15 @@ def _postgresql(uri: str) -> Engine:
 
     def connect() -> "psycopg.Connection[Any]":
         # libpq reads the URI: several hosts, TLS options and files of passwords are its business.
-        return psycopg.connect(
-            uri, connect_timeout=CONNECT_SECONDS, application_name="tokenkit", context=None
-        )
+        # What it says comes before what stands here.
+        ours: dict[str, Any] = {"fallback_application_name": "tokenkit"}
+        if "PGCONNECT_TIMEOUT" not in os.environ:
+            ours["connect_timeout"] = CONNECT_SECONDS
+        try:
+            return psycopg.connect(uri, **(ours | conninfo_to_dict(uri)))
+        except ValueError:
+            # A host that can't be the name of one; SQLAlchemy knows the driver's errors alone.
+            raise psycopg.OperationalError("no such host") from None
 
     return create_engine(
         "postgresql+psycopg://",

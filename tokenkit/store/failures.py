@@ -84,6 +84,8 @@ def explained(exc: SQLAlchemyError, place: str) -> StoreError:
             f"{place} can only be read",
             hint="target_session_attrs=read-write finds the primary; check a file's permissions",
         )
+    if "not a database" in text:
+        return StoreError(f"{place} isn't one", hint="name another file in TOKENKIT_DATABASE_URL")
     if "locked" in text:
         return StoreUnavailable(
             f"{place} is held by another process", hint="run it again when that has ended"
