@@ -33,6 +33,9 @@ def upgrade(
     to: Annotated[
         str, typer.Option("--to", metavar="REVISION", help="A revision before the newest.")
     ] = "head",
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Only write the SQL, for whoever has to read it first.")
+    ] = False,
 ) -> None:
     """Make the store's tables, or bring them up to this version of tokenkit; all or nothing.
 
@@ -42,6 +45,9 @@ def upgrade(
     from tokenkit.store.database import Database
 
     with Database.open(database, check=False) as opened:
+        if sql:
+            typer.echo(upgrading.statements(opened, to), nl=False)
+            return
         before, after = upgrading.upgrade(opened, to)
     was = "there were no tables" if before is None else f"it was at {before}"
     if before == after:

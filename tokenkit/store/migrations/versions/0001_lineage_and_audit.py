@@ -25,12 +25,10 @@ _TABLES = (
 def upgrade() -> None:
     """Make the tables, what guards them, and who may do what."""
     _make_tables()
-    op.execute(
-        sa.text("INSERT INTO audit_head (id, number, link) VALUES (1, 0, :link)").bindparams(
-            sa.bindparam("link", bytes(32), sa.LargeBinary())
-        )
-    )
-    if op.get_bind().dialect.name == "postgresql":
+    on_postgresql = op.get_context().dialect.name == "postgresql"
+    zeros = "decode(repeat('00', 32), 'hex')" if on_postgresql else "zeroblob(32)"
+    op.execute(f"INSERT INTO audit_head (id, number, link) VALUES (1, 0, {zeros})")
+    if on_postgresql:
         _guard_postgresql()
         _grant()
     else:
@@ -41,7 +39,7 @@ def downgrade() -> None:
     """Take everything away but the roles, which other databases of the server may use."""
     for table in _TABLES:
         op.drop_table(table)
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION tokenkit_audit_partition(timestamptz)")
         op.execute("DROP FUNCTION tokenkit_append_only()")
         op.execute("DROP FUNCTION tokenkit_settled()")
@@ -275,30 +273,33 @@ def _guard_postgresql() -> None:
         FOR EACH ROW WHEN (OLD.status IN ('complete', 'failed'))
         EXECUTE FUNCTION tokenkit_settled()
     """)
-    # Whoever writes records may not make tables; this makes the month's, and nothing else. The
-    # search path is pinned, since it runs with the rights of the tables' owner.
+    # Whoever writes records may not make tables; this makes the month's, and nothing else. It
+    # runs as the tables' owner, so its search path is pinned, and functions are called by
+    # their schema: in one that others may write to, theirs could fit the call better.
     op.execute("""
         DO $outer$ BEGIN EXECUTE format($make$
             CREATE FUNCTION tokenkit_audit_partition(moment timestamptz) RETURNS void
             LANGUAGE plpgsql SECURITY DEFINER SET search_path = %1$I, pg_temp AS $$
             DECLARE
-                month timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
-                name text := 'audit_records_' || to_char(month, 'YYYY_MM');
+                month timestamp := pg_catalog.date_trunc('month', moment AT TIME ZONE 'UTC');
+                name text := 'audit_records_' || pg_catalog.to_char(month, 'YYYY_MM');
+                whole text := pg_catalog.format('%%I.%%I', %1$L, name);
             BEGIN
-                IF to_regclass(format('%%I.%%I', %1$L, name)) IS NOT NULL THEN RETURN; END IF;
-                PERFORM pg_advisory_xact_lock(7205759403792795);
-                IF to_regclass(format('%%I.%%I', %1$L, name)) IS NOT NULL THEN RETURN; END IF;
-                EXECUTE format(
-                    'CREATE TABLE %%I PARTITION OF audit_records FOR VALUES FROM (%%L) TO (%%L)',
-                    name, month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC'
+                IF pg_catalog.to_regclass(whole) IS NOT NULL THEN RETURN; END IF;
+                PERFORM pg_catalog.pg_advisory_xact_lock(7205759403792795);
+                IF pg_catalog.to_regclass(whole) IS NOT NULL THEN RETURN; END IF;
+                EXECUTE pg_catalog.format(
+                    'CREATE TABLE %%s PARTITION OF audit_records FOR VALUES FROM (%%L) TO (%%L)',
+                    whole, month AT TIME ZONE 'UTC',
+                    (month + interval '1 month') AT TIME ZONE 'UTC'
                 );
-                EXECUTE format(
-                    'CREATE TRIGGER %%I BEFORE TRUNCATE ON %%I '
+                EXECUTE pg_catalog.format(
+                    'CREATE TRIGGER %%I BEFORE TRUNCATE ON %%s '
                     'FOR EACH STATEMENT EXECUTE FUNCTION tokenkit_append_only()',
-                    name || '_no_truncate', name
+                    name || '_no_truncate', whole
                 );
-                EXECUTE format('GRANT SELECT, INSERT ON %%I TO tokenkit_writer', name);
-                EXECUTE format('GRANT SELECT ON %%I TO tokenkit_reader', name);
+                EXECUTE pg_catalog.format('GRANT SELECT, INSERT ON %%s TO tokenkit_writer', whole);
+                EXECUTE pg_catalog.format('GRANT SELECT ON %%s TO tokenkit_reader', whole);
             END $$
         $make$, current_schema()); END $outer$
     """)
@@ -311,8 +312,19 @@ def _grant() -> None:
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
                     CREATE ROLE {role} NOLOGIN;
                 END IF;
-            EXCEPTION WHEN insufficient_privilege THEN
-                RAISE EXCEPTION 'no right to make roles' USING ERRCODE = 'TK001';
+            EXCEPTION
+                WHEN duplicate_object OR unique_violation THEN
+                    NULL; -- Another database of this server was upgraded at the same time.
+                WHEN insufficient_privilege THEN
+                    RAISE EXCEPTION 'no right to make roles' USING ERRCODE = 'TK001';
+            END $$
+        """)
+        # Everybody may use the schema public, but no other.
+        op.execute(f"""
+            DO $$ BEGIN
+                IF NOT has_schema_privilege('{role}', current_schema(), 'USAGE') THEN
+                    EXECUTE format('GRANT USAGE ON SCHEMA %I TO {role}', current_schema());
+                END IF;
             END $$
         """)
     every = ", ".join((*_TABLES, "alembic_version"))
