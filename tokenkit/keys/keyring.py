@@ -13,7 +13,7 @@ from tokenkit.errors import (
     KeyringError,
     UnknownKey,
 )
-from tokenkit.keys import copies, generations, lifecycle, storage
+from tokenkit.keys import adoption, copies, generations, lifecycle, storage
 from tokenkit.keys.file import seal
 from tokenkit.keys.key import Access, Key, KeyRecord, KeyVersion, Lease, checked_name, describe
 from tokenkit.keys.loading import generate, import_secret, release
@@ -237,21 +237,33 @@ class Keyring(Unexportable):
         self._destroyed = True
         return version
 
-    def adopt(self, name: str, versions: Sequence[KeyVersion], primary: int) -> Key:
-        """Take in versions that came from elsewhere; those that are there already stay as they are.
+    def adopt(
+        self, records: Sequence[KeyRecord], *, merge: bool = False, take_primary: bool = False
+    ) -> None:
+        """Take in keys that came from elsewhere, all or none; their handles are the keyring's now.
 
-        A key that is there gets ``primary`` for its primary version if that is newer than its own.
-        For :mod:`tokenkit.keys.tink` and :mod:`tokenkit.keys.exchange`. Kept only once the keyring
-        is saved.
+        What is there already stays as it is. For :mod:`tokenkit.keys.tink` and
+        :mod:`tokenkit.keys.exchange`. Kept only once the keyring is saved.
+
+        Parameters
+        ----------
+        records
+            The keys, which may be released already when this returns or raises.
+        merge
+            Whether a key of the same name is the same even if none of its versions shows it.
+        take_primary
+            Whether a key that is there gets the other's primary version, if that is newer.
 
         Raises
         ------
         KeyConflict
-            If another version has one's number or id, or was destroyed here.
+            If a key of the same name isn't known to be the same, another version has one's number
+            or id, or a version was destroyed here.
         """
+        if self.closed:
+            release(records)
         self._lease.check()
-        lifecycle.adopt(self._records, checked_name(name), versions, primary)
-        return self[name]
+        adoption.adopt(self._records, records, merge=merge, take_primary=take_primary)
 
     def set_rotate_after(self, name: str, days: int | None) -> None:
         """Set a key's cryptoperiod, in days; None for none. Kept only once the keyring is saved.

@@ -1,10 +1,9 @@
 """What happens to a key version: enabled, disabled, destroyed."""
 
 import dataclasses
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from tokenkit.errors import InvalidKey, KeyConflict, KeyVersionDisabled, KeyVersionUnknown
+from tokenkit.errors import InvalidKey, KeyVersionDisabled, KeyVersionUnknown
 from tokenkit.keys.key import MAX_ROTATE_AFTER, KeyRecord, KeyState, KeyVersion
 
 
@@ -43,35 +42,6 @@ def destroy(record: KeyRecord, number: int) -> KeyVersion:
     )
     version.handle.release()
     return destroyed
-
-
-def adopt(
-    records: dict[str, KeyRecord], name: str, versions: Sequence[KeyVersion], primary: int
-) -> None:
-    """Take versions from elsewhere into a key, all or none; what is there stays as it is."""
-    record = records.get(name) or KeyRecord(name, [], primary)
-    owners = {version.id: (key, version) for key in records.values() for version in key.versions}
-    fresh = []
-    for version in versions:
-        key, same = owners.get(version.id, (record, record.numbered(version.number)))
-        if same is None:
-            fresh.append(version)
-            continue
-        here = f'key "{key.name}" version {same.number} (id {same.id})'
-        if (key.name, same.number, same.check_value) != (name, version.number, version.check_value):
-            raise KeyConflict(
-                f'the keyring has {here} where "{name}" version {version.number} '
-                f"(id {version.id}) was to go",
-                hint="import it under another name, or into a keyring of its own",
-            )
-        if same.state is KeyState.DESTROYED:
-            raise KeyConflict(
-                f"{here} was destroyed here, and no import brings it back",
-                hint="ask for versions that are in use",
-            )
-    record.versions = sorted([*record.versions, *fresh], key=lambda version: version.number)
-    record.primary = max(primary, record.primary)
-    records[name] = record
 
 
 def checked_days(days: object) -> int | None:

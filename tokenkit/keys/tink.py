@@ -5,9 +5,7 @@ it: whoever has the file has its keys. Sealed tokens are ciphertexts of Tink's d
 with the ``TINK`` prefix, in base64url without padding.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -15,7 +13,7 @@ from typing import Literal, TypeAlias, get_args
 from tokenkit import _native
 from tokenkit.errors import InvalidKey, KeyExists, KeyringError
 from tokenkit.keys import storage
-from tokenkit.keys.key import Key, KeyKind, KeyState, KeyVersion, checked_domain
+from tokenkit.keys.key import Key, KeyKind, KeyRecord, KeyState, KeyVersion, checked_domain
 from tokenkit.keys.keyring import Keyring
 
 KeysetAlgorithm: TypeAlias = Literal["aes-siv", "hmac"]
@@ -168,20 +166,8 @@ def import_keyset(ring: Keyring, name: str, path: str | os.PathLike[str]) -> Key
         for number, (handle, enabled) in enumerate(found, 1)
     ]
     primary = next(version.number for version in versions if version.id == primary_id)
-    with released_on_failure(versions):
-        return ring.adopt(name, versions, primary)
-
-
-@contextlib.contextmanager
-def released_on_failure(versions: Sequence[KeyVersion]) -> Iterator[None]:
-    """Let go of keys that aren't taken in."""
-    try:
-        yield
-    except BaseException:
-        for version in versions:
-            if version.handle is not None:
-                version.handle.release()
-        raise
+    ring.adopt([KeyRecord(name, versions, primary)])
+    return ring[name]
 
 
 def _content(path: Path) -> bytearray:

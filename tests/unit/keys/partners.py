@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 import tokenkit as tk
 from tokenkit.keys.exchange import export_keys, import_keys
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PURPOSE = "claims 2027"
+VALUES = ["0042719365", "1234567890"]
 
 
 class Partners:
@@ -43,3 +46,10 @@ class Partners:
     def names(self) -> dict[str, list[int]]:
         with tk.open_keyring(self.theirs, self.kek) as ring:
             return {name: [version.number for version in ring[name].versions] for name in ring}
+
+
+def tokens(path: Path, kek: Any, name: str, version: int) -> list[str]:
+    """Tokenize with a key version of a keyring."""
+    with tk.open_keyring(path, kek) as ring:
+        made = tk.tokenize(pl.Series(VALUES), "digits", key=name, keyring=ring, version=version)
+        return list(made)

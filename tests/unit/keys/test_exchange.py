@@ -10,7 +10,6 @@ import traceback
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import tokenkit as tk
-from tests.unit.keys.partners import PURPOSE, Partners
+from tests.unit.keys.partners import PURPOSE, Partners, tokens
 from tokenkit.errors import (
     AccessDenied,
     ExchangeRefused,
@@ -41,51 +40,9 @@ from tokenkit.errors import (
 )
 from tokenkit.keys.exchange import export_keys, receiving
 from tokenkit.keys.exchange.document import decoded
-from tokenkit.testing.key_pairs import key_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-VALUES = ["0042719365", "1234567890"]
-
-
-@pytest.fixture(scope="module")
-def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Make the sender's and the recipient's key pairs, and a stranger's of each."""
-    found = key_pairs(tmp_path_factory.mktemp("pairs"))
-    others = key_pairs(tmp_path_factory.mktemp("others"))
-    return found | {f"other-{name}": path for name, path in others.items()}
-
-
-@pytest.fixture
-def ours(tmp_path: Path, kek: Any) -> Path:
-    """Make the sender's keyring: a key of two versions and another key."""
-    path = tmp_path / "ours.json"
-    with tk.create_keyring(path, ["claims", "members"], kek) as ring:
-        ring.rotate("claims")
-        ring.save()
-    return path
-
-
-@pytest.fixture
-def theirs(tmp_path: Path, kek: Any) -> Path:
-    """Make the recipient's keyring, which has a key of its own."""
-    path = tmp_path / "theirs.json"
-    tk.create_keyring(path, ["own"], kek).close()
-    return path
-
-
-@pytest.fixture
-def partners(ours: Path, theirs: Path, kek: Any, pems: dict[str, Path]) -> Partners:
-    """Bring the two together."""
-    return Partners(ours, theirs, kek, pems)
-
-
-def tokens(path: Path, kek: Any, name: str, version: int) -> list[str]:
-    """Tokenize with a key version of a keyring."""
-    with tk.open_keyring(path, kek) as ring:
-        made = tk.tokenize(pl.Series(VALUES), "digits", key=name, keyring=ring, version=version)
-        return list(made)
 
 
 def test_the_partner_has_the_same_key(partners: Partners, kek: Any) -> None:
@@ -106,7 +63,7 @@ def test_the_partner_has_the_same_key(partners: Partners, kek: Any) -> None:
 
 
 def test_chosen_versions(partners: Partners, kek: Any) -> None:
-    """Only what was chosen goes; later versions follow, and the newest primary one is taken."""
+    """Only what was chosen goes; later versions follow, and a primary one that is taken."""
     partners.export({"claims": [1], "members": [1]})
     partners.take()
     assert partners.names() == {"own": [1], "claims": [1], "members": [1]}
@@ -114,9 +71,13 @@ def test_chosen_versions(partners: Partners, kek: Any) -> None:
     partners.take()
     assert partners.names() == {"own": [1], "claims": [1, 2], "members": [1]}
     with tk.open_keyring(partners.theirs, kek) as ring:
+        assert ring["claims"].primary_number == 1
+    partners.export({"claims": [2]})
+    partners.take(take_primary=True)
+    with tk.open_keyring(partners.theirs, kek) as ring:
         assert ring["claims"].primary_number == 2
     partners.export({"claims": [1]})
-    partners.take()
+    partners.take(take_primary=True)
     with tk.open_keyring(partners.theirs, kek) as ring:
         assert ring["claims"].primary_number == 2
 
@@ -311,47 +272,6 @@ def test_replays(partners: Partners, kek: Any, monkeypatch: Any, tmp_path: Path)
     partners.theirs = other
     partners.take()
     assert partners.names() == {"claims": [1, 2]}
-
-
-def test_conflicts(partners: Partners, kek: Any) -> None:
-    """Another key under the same name and number stays as it is, and nothing else is taken in."""
-    with tk.edit_keyring(partners.theirs, kek) as ring:
-        ring.add("members")
-    before = partners.theirs.read_bytes()
-    partners.export(["claims", "members"])
-    with pytest.raises(KeyConflict, match="members"):
-        partners.take()
-    assert partners.theirs.read_bytes() == before
-    partners.export(["members"])
-    partners.take(name="partner-members")
-    assert partners.names() == {"own": [1], "members": [1], "partner-members": [1]}
-
-
-def test_nothing_stays_loaded(partners: Partners) -> None:
-    """After an import and after failed ones, no key of it is loaded any more."""
-    from tokenkit import _native
-
-    partners.export({"claims": [1]})
-    with tk.open_keyring(partners.ours, partners.kek) as ring:
-        version = ring["claims"].version(1)
-        id_, check_value = version.id, version.check_value
-
-    def assert_unloaded() -> None:
-        # Another key can be loaded under the id only if the key is gone.
-        other = _native.import_key(id_, bytearray(range(32)))
-        assert other.check_value != check_value
-        other.release()
-
-    with tk.edit_keyring(partners.theirs, partners.kek) as ring:
-        ring.add("taken")
-    with pytest.raises(KeyConflict):
-        partners.take(name="taken")
-    assert_unloaded()
-    partners.take()
-    assert_unloaded()
-    with pytest.raises(ExchangeRefused):
-        partners.take()
-    assert_unloaded()
 
 
 def test_encrypted_private_keys(partners: Partners, tmp_path: Path, monkeypatch: Any) -> None:

@@ -118,12 +118,19 @@ def import_(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The key's name here; --tink needs one.")
     ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="A key of the same name is the same key.")
+    ] = False,
+    take_primary: Annotated[
+        bool, typer.Option("--take-primary", help="Make tokens with the sender's primary version.")
+    ] = False,
     tink: _Tink = False,
 ) -> None:
     """Take in a partner's key versions, or with --tink a keyset as raw versions of a new key."""
     if tink:
         _require({"--name": name})
         _refuse({"--sender": sender, "--private": private, "--purpose": purpose})
+        _refuse({"--merge": merge or None, "--take-primary": take_primary or None})
         from tokenkit.keys import edit_keyring
         from tokenkit.keys.tink import import_keyset
 
@@ -144,6 +151,8 @@ def import_(
         private=private or "",
         purpose=purpose or "",
         name=name,
+        merge=merge,
+        take_primary=take_primary,
         passphrase=passphrase,
     )
     typer.echo(f'Imported {_listed(exchange.versions)} for "{exchange.purpose}"')

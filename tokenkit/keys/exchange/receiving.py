@@ -3,7 +3,6 @@
 import dataclasses
 import hmac
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from tokenkit.errors import (
 from tokenkit.keys.exchange import replays
 from tokenkit.keys.exchange.document import LABEL, Document, Exchange, checked_purpose, decoded
 from tokenkit.keys.key import KeyRecord, checked_name
-from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.loading import release
 from tokenkit.keys.opening import edit_keyring
 from tokenkit.keys.payload import read_metadata
@@ -47,13 +45,15 @@ def import_keys(
     private: str | os.PathLike[str],
     purpose: str,
     name: str | None = None,
+    merge: bool = False,
+    take_primary: bool = False,
     passphrase: str | None = None,
     pins: PinsGiven | None = None,
 ) -> Exchange:
     """Take a partner's key versions into a keyring file: all of them, or none.
 
-    Versions keep number, id and dates. A key that is there gets those that it lacks, and the newest
-    primary version of the two; nothing that is there is changed.
+    Versions keep number, id and dates. A key of the same name that has one of them already is the
+    same key, and gets those that it lacks; nothing that is there is changed.
 
     Parameters
     ----------
@@ -69,6 +69,11 @@ def import_keys(
         What the keys are for, as agreed with the sender.
     name
         Another name for the key, if there is one key in the file.
+    merge
+        Whether a key of the same name is the same one even if it has none of the versions.
+    take_primary
+        Whether a key that is there makes its tokens with the sender's primary version from now on,
+        if that is newer than its own.
     passphrase
         Where the private key's passphrase is, if it's encrypted: ``env:NAME``, ``file:PATH`` or
         ``prompt``.
@@ -89,7 +94,8 @@ def import_keys(
     ExchangeRefused
         If it has expired, isn't valid yet, is for another purpose, or was imported before.
     KeyConflict
-        If another version has one's number or id here, or was destroyed here.
+        If a key of the same name isn't known to be the same, another version has one's number or
+        id here, or a version was destroyed here.
     KeyringError
         As :func:`~tokenkit.keys.edit_keyring` does.
 
@@ -128,14 +134,13 @@ def import_keys(
     _check_terms(exchange, purpose)
     with edit_keyring(keyring, kek, pins=pins) as ring:
         replays.check(exchange, ring.keyring_id)
-        records = _opened(document, own)
-        try:
-            adopted = _adopt(ring, records, name)
-        except BaseException:
-            release(records)
-            raise
+        records = _named(_opened(document, own), name)
+        ring.adopt(records, merge=merge, take_primary=take_primary)
     replays.note(exchange, ring.keyring_id)
-    return dataclasses.replace(exchange, versions=adopted)
+    versions = {
+        record.name: tuple(version.number for version in record.versions) for record in records
+    }
+    return dataclasses.replace(exchange, versions=versions)
 
 
 def _read(path: Path) -> Document:
@@ -246,25 +251,20 @@ def _inconsistent() -> KeyringTampered:
     )
 
 
-def _adopt(
-    ring: Keyring, records: Sequence[KeyRecord], name: str | None
-) -> dict[str, tuple[int, ...]]:
-    if name is not None and len(records) != 1:
+def _named(records: list[KeyRecord], name: str | None) -> list[KeyRecord]:
+    if name is None:
+        return records
+    if len(records) != 1:
+        release(records)
         raise InvalidKey(
             f"the exchange holds {len(records)} keys, and one name was given for them",
             hint="leave the name out",
         )
-    adopted = {}
-    for record in records:
-        chosen = record.name if name is None else name
-        versions = [dataclasses.replace(version, name=chosen) for version in record.versions]
-        here = {version.id for version in ring[chosen].versions} if chosen in ring else set()
-        days = ring[chosen].rotate_after if chosen in ring else record.rotate_after
-        ring.adopt(chosen, versions, record.primary)
-        ring.set_rotate_after(chosen, days)
-        for version in versions:
-            # Loaded a second time, beside the version that is there.
-            if version.id in here and version.handle is not None:
-                version.handle.release()
-        adopted[chosen] = tuple(version.number for version in versions)
-    return adopted
+    return [
+        dataclasses.replace(
+            record,
+            name=name,
+            versions=[dataclasses.replace(version, name=name) for version in record.versions],
+        )
+        for record in records
+    ]
