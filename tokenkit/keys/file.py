@@ -36,9 +36,11 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tokenkit import _native
 from tokenkit.errors import KeyringError, KeyringFormatError, KeyringTampered
+from tokenkit.keys import storage
 from tokenkit.keys.key import KeyRecord
 from tokenkit.keys.payload import read_metadata, write_metadata
 from tokenkit.keys.providers import KeyProvider, Stanza
@@ -52,6 +54,9 @@ from tokenkit.keys.signature import (
 )
 from tokenkit.keys.strict_json import MalformedError, binary, compact, fields, indented, parse, text
 from tokenkit.keys.wrapping import FILE_KEY_BYTES, Wrapping
+
+if TYPE_CHECKING:
+    from tokenkit._native import KeyHandle
 
 FORMAT = "tokenkit-keyring"
 FORMAT_VERSION = 1
@@ -133,7 +138,8 @@ def seal(
     Raises
     ------
     KeyringError
-        If a provider fails, or the file needs a signature and nobody signs.
+        If a provider fails, the file needs a signature and nobody signs, or what is written
+        couldn't be read again.
     """
     schemes = Counter(provider.scheme for provider in providers)
     if not 0 < len(providers) <= _MAX_STANZAS or max(schemes.values()) > _MAX_STANZAS_OF_A_PROVIDER:
@@ -145,13 +151,13 @@ def seal(
         stanzas = tuple(provider.wrap(file_key) for provider in providers)
         fields_ = _header(keyring_id or new_keyring_id(), stanzas)
         header = compact(fields_)
-        metadata = write_metadata(records.values(), generation)
         handles = [
             version.handle
             for record in records.values()
             for version in record.versions
             if version.handle is not None
         ]
+        metadata = _metadata(records, generation, handles)
         header_mac = _native.header_mac(file_key, header)
         payload = _native.seal_payload(file_key, header, metadata, handles)
     container = {**fields_, "header_mac": text(header_mac), "payload": text(payload)}
@@ -161,7 +167,27 @@ def seal(
             "public_key": text(signature[0]),
             "signature": text(signature[1]),
         }
-    return indented(container)
+    content = indented(container)
+    if len(content) > storage.MAX_BYTES:
+        raise KeyringError(
+            "the keyring would be larger than a keyring file can be (4 MiB); nothing was written",
+            hint="keep some of its keys in another keyring",
+        )
+    return content
+
+
+def _metadata(
+    records: Mapping[str, KeyRecord], generation: int, handles: Sequence["KeyHandle"]
+) -> bytes:
+    """Write the metadata, and read it again: what couldn't be opened mustn't be saved."""
+    metadata = write_metadata(records.values(), generation)
+    try:
+        read_metadata(metadata, {handle.id: handle for handle in handles})
+    except MalformedError as exc:
+        why = str(exc)
+    else:
+        return metadata
+    raise KeyringError(f"the keyring couldn't be opened again: {why}; nothing was written")
 
 
 def unseal(content: bytes, providers: Sequence[KeyProvider], *, reveals: bool = True) -> OpenedFile:

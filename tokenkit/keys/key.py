@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_ROTATE_AFTER = 36_500
 """The longest cryptoperiod, in days."""
 
+MAX_NUMBER = 2**32 - 1
+"""The highest version number, as plans have it."""
+
 _DOMAIN = re.compile(r"[a-z0-9._-]{1,64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 

@@ -183,9 +183,11 @@ class Keyring(Unexportable):
         ------
         UnknownKey
             If there is no key of that name.
+        KeyringError
+            If its versions' numbers are used up.
         """
         record = self._record(name)
-        version = generate(name, record.versions[-1].number + 1, self._ids())
+        version = generate(name, lifecycle.next_number(record), self._ids())
         record.versions.append(version)
         record.primary = version.number
         return version

@@ -3,8 +3,8 @@
 import dataclasses
 from datetime import UTC, datetime
 
-from tokenkit.errors import InvalidKey, KeyVersionDisabled, KeyVersionUnknown
-from tokenkit.keys.key import MAX_ROTATE_AFTER, KeyRecord, KeyState, KeyVersion
+from tokenkit.errors import InvalidKey, KeyringError, KeyVersionDisabled, KeyVersionUnknown
+from tokenkit.keys.key import MAX_NUMBER, MAX_ROTATE_AFTER, KeyRecord, KeyState, KeyVersion
 
 
 def enable(record: KeyRecord, number: int) -> KeyVersion:
@@ -42,6 +42,22 @@ def destroy(record: KeyRecord, number: int) -> KeyVersion:
     )
     version.handle.release()
     return destroyed
+
+
+def next_number(record: KeyRecord) -> int:
+    """Give the number of a key's next version.
+
+    Raises
+    ------
+    KeyringError
+        If its versions' numbers are used up.
+    """
+    last = record.versions[-1].number
+    if last >= MAX_NUMBER:
+        raise KeyringError(
+            f'key "{record.name}" has no version number left', hint="add another key in its place"
+        )
+    return last + 1
 
 
 def checked_days(days: object) -> int | None:

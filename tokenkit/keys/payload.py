@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tokenkit.errors import InvalidKey
 from tokenkit.keys.key import (
+    MAX_NUMBER,
     MAX_ROTATE_AFTER,
     KeyKind,
     KeyRecord,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tokenkit._native import KeyHandle
 
 _MAX_ID = 2**32 - 1
+_MAX_GENERATION = 2**63 - 1
 _OPTIONAL_DATES = ("primary_since", "disabled", "destroyed")
 
 
@@ -61,8 +63,8 @@ def read_metadata(
         If it isn't what :func:`write_metadata` writes, or the keys beside it are others.
     """
     top = fields(parse(metadata), "the payload", generation=int, keys=list)
-    if top["generation"] < 1:
-        raise MalformedError("the generation is below 1")
+    if not 0 < top["generation"] <= _MAX_GENERATION:
+        raise MalformedError("the generation is out of range")
     unused = dict(handles)
     ids: set[int] = set()
     records: dict[str, KeyRecord] = {}
@@ -94,8 +96,10 @@ def _record(value: object, unused: dict[int, "KeyHandle"], ids: set[int]) -> Key
         raise MalformedError("a key's name isn't well formed") from None
     versions = [_version(name, version, unused, ids) for version in key["versions"]]
     numbers = [version.number for version in versions]
-    if numbers != sorted(set(numbers)) or numbers[:1] < [1]:
+    if numbers != sorted(set(numbers)) or not numbers or numbers[0] < 1:
         raise MalformedError("a key's versions aren't numbered upwards from 1")
+    if numbers[-1] > MAX_NUMBER:
+        raise MalformedError("a key version's number is out of range")
     if key["primary"] not in numbers:
         raise MalformedError("a key's primary version isn't there")
     return KeyRecord(name, versions, key["primary"], days)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
+_LAST_YEAR = 9000
 
 
 class MalformedError(ValueError):
@@ -81,14 +82,19 @@ def text(content: bytes) -> str:
 def moment(value: str, where: str) -> datetime:
     """Read a time in UTC, in whole seconds."""
     try:
-        return datetime.strptime(value, _TIME).replace(tzinfo=UTC)
+        found = datetime.strptime(value, _TIME).replace(tzinfo=UTC)
     except ValueError:
-        raise MalformedError(f"{where} is no time of the form 2025-01-31T12:00:00Z") from None
+        found = None
+    # Sums with cryptoperiods stay within the calendar; and a time has one spelling, too.
+    if found is None or found.year > _LAST_YEAR or written_moment(found) != value:
+        raise MalformedError(f"{where} is no time of the form 2025-01-31T12:00:00Z")
+    return found
 
 
 def written_moment(value: datetime) -> str:
     """Write a time in UTC, in whole seconds."""
-    return value.strftime(_TIME)
+    # Unlike strftime, this writes four digits for every year.
+    return value.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tokenkit as tk
-from tests.unit.keys.partners import tokens
+from tests.unit.keys.partners import destroyed, foreign, tokens
 from tokenkit import _native
-from tokenkit.errors import ExchangeRefused, KeyConflict
-from tokenkit.keys.key import KeyRecord, KeyVersion
+from tokenkit.errors import ExchangeRefused, KeyConflict, KeyringError
+from tokenkit.keys.key import KeyRecord, KeyState
 
 if TYPE_CHECKING:
     from tests.unit.keys.partners import Partners
@@ -64,19 +64,6 @@ def test_destroyed_bytes_stay_destroyed(partners: Partners, kek: Any, monkeypatc
         assert "other" not in ring
 
 
-def foreign(name: str, id_: int, secret: bytes, *, number: int = 1) -> KeyVersion:
-    """Load key bytes as a version with an id of our choice."""
-    handle = _native.import_key(id_, bytearray(secret))
-    return KeyVersion(
-        name=name,
-        number=number,
-        id=id_,
-        check_value=handle.check_value,
-        created=datetime.now(UTC).replace(microsecond=0),
-        handle=handle,
-    )
-
-
 def test_nothing_stays_loaded(partners: Partners) -> None:
     """After an import and after failed ones, no key of it is loaded any more."""
     partners.export({"claims": [1]})
@@ -100,3 +87,72 @@ def test_nothing_stays_loaded(partners: Partners) -> None:
     with pytest.raises(ExchangeRefused):
         partners.take()
     assert_unloaded()
+
+
+def test_what_no_export_has_is_refused(partners: Partners) -> None:
+    """The sender's signature doesn't get in what would harm the keyring, or outlast its terms."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    later = now + timedelta(hours=1)
+    out_of_use = {"state": KeyState.DISABLED, "disabled": now}
+    before = partners.theirs.read_bytes()
+    for versions, terms, why in (
+        ([], {}, "no key"),
+        ([{"number": 2**31}], {}, "no numbers"),
+        ([{"number": 2**32}], {}, "parts don't fit"),
+        ([{"number": 10**4000}], {}, "parts don't fit"),
+        ([{"created": datetime(9999, 1, 1, tzinfo=UTC)}], {}, "parts don't fit"),
+        ([{"created": later}], {}, "made after"),
+        ([{"primary_since": later}], {}, "made after"),
+        ([out_of_use], {}, "is disabled"),
+        ([{}], {"expires": now + timedelta(days=91)}, "1 to 90 days"),
+        ([{}], {"expires": now + timedelta(1), "created": now - timedelta(90)}, "1 to 90 days"),
+        ([{}], {"created": later}, "yet to come"),
+        ([{}], {"created": datetime(1, 1, 1, tzinfo=UTC)}, "1 to 90 days"),
+    ):
+        made = [foreign("bad", 99, bytes(32), **changes) for changes in versions]
+        partners.forge([KeyRecord("bad", made, made[0].number)] if made else [], **terms)
+        with pytest.raises(KeyringError, match=why):
+            partners.take()
+        for version in made:
+            assert version.handle is not None
+            version.handle.release()
+    partners.forge([KeyRecord("bad", [destroyed("bad", 1, 99)], 1)])
+    with pytest.raises(ExchangeRefused, match="is destroyed"):
+        partners.take()
+    assert partners.theirs.read_bytes() == before
+    assert partners.names() == {"own": [1]}
+
+
+def test_years_before_1000(partners: Partners) -> None:
+    """An early year is written with four digits, so that the keyring opens again."""
+    version = foreign("early", 98, bytes(32), created=datetime(999, 1, 1, tzinfo=UTC))
+    partners.forge([KeyRecord("early", [version], 1)])
+    partners.take()
+    assert partners.names() == {"own": [1], "early": [1]}
+
+
+def test_a_keyring_that_could_not_be_opened_is_not_saved(partners: Partners, kek: Any) -> None:
+    """What is too large, or wouldn't be read again, leaves the file as it was."""
+    before = partners.theirs.read_bytes()
+    many = [destroyed("many", number, 1000 + number) for number in range(1, 15_000)]
+    with (
+        pytest.raises(KeyringError, match="4 MiB"),
+        tk.edit_keyring(partners.theirs, kek) as ring,
+    ):
+        ring.adopt([KeyRecord("many", many, 1)])
+    odd = foreign("odd", 97, bytes(32), number=2**40)
+    with (
+        pytest.raises(KeyringError, match="number is out of range"),
+        tk.edit_keyring(partners.theirs, kek) as ring,
+    ):
+        ring.adopt([KeyRecord("odd", [odd], odd.number)])
+    assert partners.theirs.read_bytes() == before
+
+
+def test_numbers_are_used_up(partners: Partners, kek: Any) -> None:
+    """Rotating past the highest number is refused."""
+    last = foreign("last", 96, bytes(32), number=2**32 - 1)
+    with tk.edit_keyring(partners.theirs, kek) as ring:
+        ring.adopt([KeyRecord("last", [last], last.number)])
+        with pytest.raises(KeyringError, match="no version number left"):
+            ring.rotate("last")

@@ -38,7 +38,7 @@ from tokenkit.errors import (
     KeyVersionUnknown,
     WrongKek,
 )
-from tokenkit.keys.exchange import export_keys, receiving
+from tokenkit.keys.exchange import export_keys, terms
 from tokenkit.keys.exchange.document import decoded
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def test_expiry(partners: Partners, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exchange is taken until it expires, and not before it was made."""
     made = partners.export(days=3)
     assert made.expires - made.created == timedelta(days=3)
-    monkeypatch.setattr(receiving, "datetime", Clock)
+    monkeypatch.setattr(terms, "datetime", Clock)
     monkeypatch.setattr(Clock, "moment", made.expires)
     with pytest.raises(ExchangeRefused, match="expired on"):
         partners.take()

@@ -3,7 +3,6 @@
 import dataclasses
 import hmac
 import os
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -12,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from tokenkit import _native
 from tokenkit.errors import (
-    ExchangeRefused,
     InvalidKey,
     KeyringError,
     KeyringFormatError,
@@ -21,6 +19,7 @@ from tokenkit.errors import (
 )
 from tokenkit.keys.exchange import replays
 from tokenkit.keys.exchange.document import LABEL, Document, Exchange, checked_purpose, decoded
+from tokenkit.keys.exchange.terms import check_keys, check_terms
 from tokenkit.keys.key import KeyRecord, checked_name
 from tokenkit.keys.loading import release
 from tokenkit.keys.opening import edit_keyring
@@ -32,7 +31,6 @@ from tokenkit.keys.strict_json import MalformedError
 from tokenkit.keys.wrapping import FILE_KEY_BYTES, Keks
 
 _MOST_BYTES = 2**22
-_CLOCKS_DIFFER = timedelta(minutes=5)
 _ASK = "ask the sender for a new export"
 
 
@@ -92,7 +90,8 @@ def import_keys(
     WrongKek
         If it's wrapped for another RSA key.
     ExchangeRefused
-        If it has expired, isn't valid yet, is for another purpose, or was imported before.
+        If it has expired, isn't valid yet, is for another purpose, was imported before, or holds
+        what no export has.
     KeyConflict
         If a key of the same name isn't known to be the same, another version has one's number or
         id here, or a version was destroyed here.
@@ -131,10 +130,10 @@ def import_keys(
     _check_signature(document, sender)
     own = _own(private, passphrase, document)
     exchange = document.header.exchange
-    _check_terms(exchange, purpose)
+    check_terms(exchange, purpose)
     with edit_keyring(keyring, kek, pins=pins) as ring:
         replays.check(exchange, ring.keyring_id)
-        records = _named(_opened(document, own), name)
+        records = _chosen(document, own, name)
         ring.adopt(records, merge=merge, take_primary=take_primary)
     replays.note(exchange, ring.keyring_id)
     versions = {
@@ -192,22 +191,6 @@ def _own(
     return own
 
 
-def _check_terms(exchange: Exchange, purpose: str) -> None:
-    if exchange.purpose != purpose:
-        raise ExchangeRefused(
-            f'the exchange is for "{exchange.purpose}", not for "{purpose}"',
-            hint="name the purpose that was agreed with the sender",
-        )
-    now = datetime.now(UTC)
-    if now >= exchange.expires:
-        raise ExchangeRefused(f"the exchange expired on {exchange.expires:%Y-%m-%d}", hint=_ASK)
-    if now < exchange.created - _CLOCKS_DIFFER:
-        raise ExchangeRefused(
-            f"the exchange was made on {exchange.created:%Y-%m-%d %H:%M} UTC, which is yet to come",
-            hint="check this machine's clock, and the sender's",
-        )
-
-
 def _opened(document: Document, own: RSAPrivateKey) -> list[KeyRecord]:
     file_key = _file_key(document, own)
     opened = None
@@ -251,11 +234,20 @@ def _inconsistent() -> KeyringTampered:
     )
 
 
+def _chosen(document: Document, own: RSAPrivateKey, name: str | None) -> list[KeyRecord]:
+    records = _opened(document, own)
+    try:
+        check_keys(records, document.header.exchange)
+        return _named(records, name)
+    except BaseException:
+        release(records)
+        raise
+
+
 def _named(records: list[KeyRecord], name: str | None) -> list[KeyRecord]:
     if name is None:
         return records
     if len(records) != 1:
-        release(records)
         raise InvalidKey(
             f"the exchange holds {len(records)} keys, and one name was given for them",
             hint="leave the name out",

@@ -14,15 +14,13 @@ from tokenkit import _native
 from tokenkit.errors import InvalidKey
 from tokenkit.keys import storage
 from tokenkit.keys.exchange.document import LABEL, Document, Exchange, Header, checked_purpose
+from tokenkit.keys.exchange.terms import MOST_DAYS
 from tokenkit.keys.key import Key, KeyRecord, KeyState
 from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.payload import write_metadata
 from tokenkit.keys.providers.pem import checked_rsa, fingerprint, oaep, private_key, public_key, raw
 from tokenkit.keys.providers.secret_sources import SecretSource
 from tokenkit.keys.wrapping import FILE_KEY_BYTES
-
-MOST_DAYS = 90
-"""The longest time that an exchange can be imported."""
 
 
 def export_keys(
@@ -109,14 +107,23 @@ def export_keys(
             record.name: tuple(version.number for version in record.versions) for record in records
         },
     )
+    storage.create_private(Path(path), signed(records, exchange, partner, signer).encoded())
+    return exchange
+
+
+def signed(
+    records: list[KeyRecord],
+    exchange: Exchange,
+    partner: RSAPublicKey,
+    signer: Ed25519PrivateKey,
+) -> Document:
+    """Seal keys for the partner, and sign what comes of it."""
     document = _sealed(records, exchange, partner)
-    document = dataclasses.replace(
+    return dataclasses.replace(
         document,
         public_key=raw(signer.public_key()),
         signature=signer.sign(document.signed_message()),
     )
-    storage.create_private(Path(path), document.encoded())
-    return exchange
 
 
 def _chosen(
