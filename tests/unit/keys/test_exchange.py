@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -40,6 +40,7 @@ from tokenkit.errors import (
 )
 from tokenkit.keys.exchange import export_keys, terms
 from tokenkit.keys.exchange.document import decoded
+from tokenkit.keys.providers.pem import fingerprint, public_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,14 +200,16 @@ def test_strangers(partners: Partners) -> None:
     assert partners.names() == {"own": [1]}
 
 
-def resigned(partners: Partners, **changes: Any) -> None:
-    """Let the sender sign a file whose fields were changed."""
+def resigned(partners: Partners, signer: str = "sender.pem", **changes: Any) -> None:
+    """Let the sender, or somebody else, sign a file whose fields were changed."""
     fields = json.loads(partners.file.read_text()) | changes
     fields["signature"]["signature"] = base64.b64encode(bytes(64)).decode()
     unsigned = decoded((json.dumps(fields, indent=2) + "\n").encode())
-    signer = load_pem_private_key(partners.pems["sender.pem"].read_bytes(), None)
-    assert isinstance(signer, Ed25519PrivateKey)
-    made = signer.sign(unsigned.signed_message())
+    key = load_pem_private_key(partners.pems[signer].read_bytes(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    made = key.sign(unsigned.signed_message())
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    fields["signature"]["public_key"] = base64.b64encode(public).decode()
     fields["signature"]["signature"] = base64.b64encode(made).decode()
     partners.file.write_text(json.dumps(fields, indent=2) + "\n")
 
@@ -228,6 +231,20 @@ def test_the_header_is_bound_to_the_keys(partners: Partners) -> None:
     partners.export()
     resigned(partners)
     partners.take()
+
+
+def test_the_sender_is_bound_to_the_keys(partners: Partners) -> None:
+    """Who puts his own signature on a stolen file isn't taken for its sender."""
+    thief = partners.pems["other-sender.pub"]
+    partners.export()
+    resigned(partners, "other-sender.pem")
+    with pytest.raises(KeyringTampered, match="isn't signed by"):
+        partners.take(sender=thief)
+    sender = fingerprint(public_key(str(thief), Ed25519PublicKey))
+    resigned(partners, "other-sender.pem", sender=sender)
+    with pytest.raises(KeyringTampered, match="parts don't fit"):
+        partners.take(sender=thief)
+    assert partners.names() == {"own": [1]}
 
 
 class Clock(datetime):

@@ -9,6 +9,7 @@ The file is JSON with one spelling, as a keyring's::
       "purpose": "claims 2027",
       "created": "2027-01-31T12:00:00Z",
       "expires": "2027-02-07T12:00:00Z",
+      "sender": "<SHA-256 of the Ed25519 public key>",
       "recipient": "<SHA-256 of the RSA public key>",
       "wrapped": "<base64>",
       "header_mac": "<base64>",
@@ -19,7 +20,8 @@ The file is JSON with one spelling, as a keyring's::
 The fields up to ``wrapped`` are the header, as compact JSON. A fresh file key is wrapped by
 RSA-OAEP; under it stand the header's MAC and the payload, as in a keyring file, of which the header
 is the associated data. The signature is over header, MAC and payload, and is checked before
-anything is unwrapped.
+anything is unwrapped. The header names the sender, so that who takes the signature off and puts his
+own there doesn't pass for the sender of keys that he never had.
 """
 
 import re
@@ -81,6 +83,7 @@ class Header:
     """What stands in the file in clear, and is signed."""
 
     exchange: Exchange
+    sender: str
     recipient: str
     wrapped: bytes
 
@@ -93,6 +96,7 @@ class Header:
             "purpose": self.exchange.purpose,
             "created": written_moment(self.exchange.created),
             "expires": written_moment(self.exchange.expires),
+            "sender": self.sender,
             "recipient": self.recipient,
             "wrapped": text(self.wrapped),
         }
@@ -170,6 +174,7 @@ def decoded(content: bytes) -> Document:
         purpose=str,
         created=str,
         expires=str,
+        sender=str,
         recipient=str,
         wrapped=str,
         header_mac=str,
@@ -182,8 +187,9 @@ def decoded(content: bytes) -> Document:
         raise MalformedError("its format is another than this version of tokenkit can read")
     if _ID.fullmatch(found["exchange"]) is None:
         raise MalformedError("its id isn't well formed")
-    if _FINGERPRINT.fullmatch(found["recipient"]) is None:
-        raise MalformedError("its recipient isn't well formed")
+    for party in ("sender", "recipient"):
+        if _FINGERPRINT.fullmatch(found[party]) is None:
+            raise MalformedError(f"its {party} isn't well formed")
     if _PURPOSE.fullmatch(found["purpose"]) is None:
         raise MalformedError("its purpose isn't well formed")
     signature = fields(found["signature"], "the signature", public_key=str, signature=str)
@@ -195,6 +201,7 @@ def decoded(content: bytes) -> Document:
                 created=moment(found["created"], "created"),
                 expires=moment(found["expires"], "expires"),
             ),
+            found["sender"],
             found["recipient"],
             binary(found["wrapped"], "the wrapped file key"),
         ),

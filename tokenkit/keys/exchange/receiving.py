@@ -162,7 +162,8 @@ def _read(path: Path) -> Document:
 
 def _check_signature(document: Document, sender: str | os.PathLike[str]) -> None:
     pinned = public_key(str(sender), Ed25519PublicKey)
-    holds = raw(pinned) == document.public_key
+    # The header's MAC covers the sender, too: another signature on it isn't enough.
+    holds = raw(pinned) == document.public_key and fingerprint(pinned) == document.header.sender
     if holds:
         try:
             pinned.verify(document.signature, document.signed_message())

@@ -118,7 +118,7 @@ def signed(
     signer: Ed25519PrivateKey,
 ) -> Document:
     """Seal keys for the partner, and sign what comes of it."""
-    document = _sealed(records, exchange, partner)
+    document = _sealed(records, exchange, partner, fingerprint(signer.public_key()))
     return dataclasses.replace(
         document,
         public_key=raw(signer.public_key()),
@@ -155,11 +155,13 @@ def _record(key: Key, numbers: Sequence[int] | None) -> KeyRecord:
     return KeyRecord(key.name, found, primary, key.rotate_after)
 
 
-def _sealed(records: list[KeyRecord], exchange: Exchange, partner: RSAPublicKey) -> Document:
+def _sealed(
+    records: list[KeyRecord], exchange: Exchange, partner: RSAPublicKey, sender: str
+) -> Document:
     file_key = bytearray(secrets.token_bytes(FILE_KEY_BYTES))
     try:
         wrapped = partner.encrypt(bytes(file_key), oaep(LABEL))
-        header = Header(exchange, fingerprint(partner), wrapped)
+        header = Header(exchange, sender, fingerprint(partner), wrapped)
         handles = [
             version.handle
             for record in records

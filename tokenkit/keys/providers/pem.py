@@ -104,7 +104,7 @@ def raw(key: Ed25519PublicKey) -> bytes:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-def fingerprint(key: RSAPublicKey) -> str:
+def fingerprint(key: RSAPublicKey | Ed25519PublicKey) -> str:
     """Name a public key: the SHA-256 of its SubjectPublicKeyInfo, as hexadecimal digits."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
