@@ -6,12 +6,12 @@ container without a home sees every keyring for the first time, and pins are the
 """
 
 import contextlib
-import os
 import re
 from pathlib import Path
 
 from tokenkit.errors import KeyringError, KeyringExists, KeyringOutdated
 from tokenkit.keys import storage
+from tokenkit.keys.state_folder import state_folder
 
 _WRITTEN = re.compile(rb"[1-9][0-9]{0,18}\n")
 
@@ -50,12 +50,8 @@ def accept(keyring_id: str, generation: int) -> None:
 
 
 def _mark(keyring_id: str) -> Path | None:
-    state = os.environ.get("XDG_STATE_HOME", "")
-    try:
-        folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
-    except RuntimeError:
-        return None
-    return folder / "tokenkit" / "generations" / keyring_id
+    folder = state_folder("generations")
+    return None if folder is None else folder / keyring_id
 
 
 def _seen(mark: Path) -> int:

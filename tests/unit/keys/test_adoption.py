@@ -14,6 +14,8 @@ from tokenkit.errors import ExchangeRefused, KeyConflict, KeyringError
 from tokenkit.keys.key import KeyRecord, KeyState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.keys.partners import Partners
 
 
@@ -147,6 +149,39 @@ def test_a_keyring_that_could_not_be_opened_is_not_saved(partners: Partners, kek
     ):
         ring.adopt([KeyRecord("odd", [odd], odd.number)])
     assert partners.theirs.read_bytes() == before
+
+
+def test_marks_that_cannot_be_read(partners: Partners, monkeypatch: Any, tmp_path: Path) -> None:
+    """An import goes on where nothing can be remembered."""
+    (tmp_path / "file").write_text("no folder")
+    for place in (tmp_path / ("long" * 1000), tmp_path / "file"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(place))
+        partners.export()
+        partners.take()
+
+    def refuse(_self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "closed"))
+    monkeypatch.setattr(type(tmp_path), "lstat", refuse)
+    partners.export()
+    partners.take()
+
+
+def test_marks_that_are_over(partners: Partners, monkeypatch: Any, tmp_path: Path) -> None:
+    """A mark stays until its exchange has expired, and what is no mark stays."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    partners.export()
+    partners.take()
+    folder = tmp_path / "state" / "tokenkit" / "exchanges"
+    [first] = folder.iterdir()
+    (folder / "over").write_text("2025-01-31T12:00:00Z\n")
+    (folder / "other").write_text("something else")
+    partners.export()
+    partners.take()
+    assert first.exists()
+    assert not (folder / "over").exists()
+    assert (folder / "other").exists()
 
 
 def test_numbers_are_used_up(partners: Partners, kek: Any) -> None:
