@@ -104,10 +104,10 @@ def export_keyset(
 def import_keyset(ring: Keyring, name: str, path: str | os.PathLike[str]) -> Key:
     """Take the keys of a Tink keyset into a keyring, as raw versions of a new key.
 
-    They keep their ids, and are numbered from 1 in the keyset's order. A raw AES-SIV version seals
+    They are numbered from 1 in the keyset's order. A raw AES-SIV version keeps its id and seals
     with the keyset's key itself, whatever the column's domain: its tokens are what Tink encrypts,
-    and the other way round. A raw HMAC version is kept for schemes that hash. Neither does
-    anything else, and rotating the key goes on with tokenkit's own kind.
+    and the other way round. A raw HMAC version is kept for schemes that hash; its id is made from
+    its key. Neither does anything else, and rotating the key goes on with tokenkit's own kind.
 
     Parameters
     ----------
@@ -122,11 +122,12 @@ def import_keyset(ring: Keyring, name: str, path: str | os.PathLike[str]) -> Key
     Raises
     ------
     InvalidKey
-        If the file is no such keyset.
+        If the file is no such keyset, or its primary key is disabled.
     KeyExists
         If there is a key of that name.
     KeyConflict
-        If another key has an id of the keyset's.
+        If another key that is open in this process has an id of the keyset's, as keysets of one
+        tokenkit key have for each domain.
     KeyringError
         If the file can't be read.
 

@@ -138,6 +138,15 @@ fn derive(kind: Kind, secret: &[u8], purpose: Purpose, domain: &str, out: &mut [
     }
 }
 
+/// An id that the key itself gives: the first four bytes of its key-check value, or 1 should they be zero. The caller
+/// scrubs.
+pub fn own_id(kind: Kind, secret: &[u8]) -> u32 {
+    let mut check_value = [0; 16];
+    derive(kind, secret, Purpose::KeyCheck, "", &mut check_value);
+    let [a, b, c, d, ..] = check_value;
+    u32::from_be_bytes([a, b, c, d]).max(1)
+}
+
 struct Entry {
     material: Arc<KeyMaterial>,
     check_value: [u8; 16],

@@ -5,7 +5,7 @@
 //! `HmacKey { uint32 version = 1; HmacParams { HashType hash = 1; uint32 tag_size = 2; } params = 2; bytes key_value = 3; }`.
 
 use super::kind::{Kind, MOST_BYTES};
-use super::registry::{Handle, KeyMaterial};
+use super::registry::{Handle, KeyMaterial, own_id};
 use crate::failure::{Code, Failure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,6 +24,9 @@ const AES_SIV_START: &[u8] = &[0x12];
 const HMAC_START: &[u8] = &[0x12, 4, 0x08, SHA256 as u8, 0x10, TAG_BYTES as u8, 0x1A];
 const MOST_MESSAGE: usize = HMAC_START.len() + 1 + MOST_BYTES;
 const MOST_WRITTEN: usize = 512;
+
+const SAME_IDS: &str = "keysets of one tokenkit key have its versions' ids, whatever their domain: import each into \
+    a keyring of its own, and open these in processes of their own";
 
 /// The algorithms of keysets.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,10 +164,10 @@ pub fn read(content: &[u8]) -> Result<Loaded, Failure> {
     let keyset: Keyset<'_> =
         serde_json::from_slice(content).map_err(|_| refused("the file is no JSON keyset of Tink in clear"))?;
     let mut ids = HashSet::new();
-    let mut keys = Vec::new();
+    let (mut keys, mut primary) = (Vec::new(), None);
     for key in &keyset.key {
-        if !ids.insert(key.key_id) {
-            return Err(refused("two keys of the keyset have one id"));
+        if key.key_id == 0 || !ids.insert(key.key_id) {
+            return Err(refused("a key of the keyset has no id, or that of another"));
         }
         let enabled = match key.status.as_ref() {
             "ENABLED" => true,
@@ -186,12 +189,27 @@ pub fn read(content: &[u8]) -> Result<Loaded, Failure> {
         let message = STANDARD.decode(key.key_data.value.as_bytes()).map(Zeroizing::new);
         let message = message.map_err(|_| refused("a key of the keyset is no base64"))?;
         let mut secret = Zeroizing::new(secret(algorithm, &message)?.to_vec());
-        keys.push((Handle::load_kind(key.key_id, algorithm.kind(), &mut secret, true)?, enabled));
+        // Tokens name AES-SIV keys by their ids. Tags have no prefix, and name none: an id of the key's own lets the
+        // keysets of several domains, which share their ids, be loaded side by side.
+        let id = match algorithm {
+            Algorithm::AesSiv => key.key_id,
+            Algorithm::Hmac => own_id(algorithm.kind(), &secret),
+        };
+        if key.key_id == keyset.primary_key_id {
+            primary = Some((id, enabled));
+        }
+        if keys.iter().any(|(handle, _): &(Handle, bool)| handle.id() == id) {
+            return Err(refused("two keys of the keyset are the same"));
+        }
+        let handle = Handle::load_kind(id, algorithm.kind(), &mut secret, true)
+            .map_err(|failure| failure.with_hint(SAME_IDS))?;
+        keys.push((handle, enabled));
     }
-    if !keys.iter().any(|(handle, _)| handle.id() == keyset.primary_key_id) {
-        return Err(refused("the keyset's primary key is not among its keys"));
+    match primary {
+        None => Err(refused("the keyset's primary key is not among its keys")),
+        Some((_, false)) => Err(refused("the keyset's primary key is disabled, and would make no tokens")),
+        Some((primary, true)) => Ok(Loaded { primary, keys }),
     }
-    Ok(Loaded { primary: keyset.primary_key_id, keys })
 }
 
 fn refused(message: &str) -> Failure {
