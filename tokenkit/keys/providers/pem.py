@@ -1,13 +1,14 @@
 """RSA and Ed25519 keys in PEM files. What a file holds is in no error and no repr."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -22,6 +23,15 @@ MIN_BITS = 3072
 MAX_BITS = 16384
 _MIN_EXPONENT = 65537
 _MAX_FILE_BYTES = 65_536
+_ENCRYPTED = re.compile(
+    rb"^(-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)\r?$", re.MULTILINE
+)
+_KINDS: dict[type, str] = {
+    Ed25519PrivateKey: "Ed25519 private",
+    Ed25519PublicKey: "Ed25519 public",
+    RSAPrivateKey: "RSA private",
+    RSAPublicKey: "RSA public",
+}
 _Kind = TypeVar("_Kind")
 
 
@@ -58,7 +68,7 @@ def private_key(path: str, kind: type[_Kind], source: SecretSource | None = None
         If the passphrase is another one.
     """
     found = content(path)
-    encrypted = b"ENCRYPTED" in found
+    encrypted = _ENCRYPTED.search(found) is not None
     if encrypted and source is None:
         raise KekNotConfigured(
             f"the private key {path} is encrypted, and nothing says where its passphrase is",
@@ -133,8 +143,7 @@ def content(path: str) -> bytes:
 
 def _of_kind(key: object, kind: type[_Kind], path: str) -> _Kind:
     if not isinstance(key, kind):
-        wanted = kind.__name__.removesuffix("Key").replace("P", " p").strip()
-        raise KeyProviderError(f"{path} holds no {wanted} key")
+        raise KeyProviderError(f"{path} holds no {_KINDS.get(kind, 'such')} key")
     return key
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tokenkit.errors import KekNotConfigured, KeyProviderError, KeyringTampered, WrongKek
 from tokenkit.keys import Stanza, providers
+from tokenkit.keys.providers.pem import private_key
 
 # What only one provider has is tested too.
 resolve: Any = providers.resolve
@@ -117,6 +118,15 @@ def test_unfit_keys(tmp_path):
         assert caught.value.__context__ is None
     with pytest.raises(KekNotConfigured, match="missing"):
         resolve(f"rsa:{tmp_path}/missing.pem").wrap(bytearray(FILE_KEY))
+
+
+def test_a_note_beside_a_private_key(folder, tmp_path):
+    """A key is encrypted if its header says so, not if some text around it does."""
+    path = tmp_path / "noted.pem"
+    path.write_bytes(b"# not ENCRYPTED\n" + (folder / "a.pem").read_bytes())
+    assert private_key(str(path), rsa.RSAPrivateKey).key_size == 3072
+    with pytest.raises(KeyProviderError, match="holds no Ed25519 private key"):
+        private_key(str(path), Ed25519PrivateKey)
 
 
 def test_encrypted_private_keys(tmp_path, monkeypatch):
