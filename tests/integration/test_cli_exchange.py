@@ -14,6 +14,7 @@ from tokenkit.testing.key_pairs import key_pairs
 RUNNER = CliRunner()
 TERMS = ["--purpose", "claims 2027"]
 SENDING = [*TERMS, "--recipient", "recipient.pub", "--identity", "sender.pem"]
+KEYSET = ["--tink", "--domain", "text"]
 RECEIVING = [*TERMS, "--sender", "sender.pub", "--private", "recipient.pem"]
 
 
@@ -60,6 +61,21 @@ def test_exchange(place):
     assert private not in made.output + taken.output + again.output
 
 
+def test_merging(place):
+    """A key of the same name is left alone, unless it's said to be the same."""
+    run("add", "theirs.json", "claims")
+    made = run("export", "ours.json", "claims@2", "claims", "claims@1", "-o", "all.json", *SENDING)
+    assert "claims@1, claims@2" in made.output
+    run("export", "ours.json", "claims@2", "-o", "out.json", *SENDING)
+    refused = run("import", "theirs.json", "out.json", *RECEIVING)
+    assert refused.exit_code == 1
+    assert "--merge" in refused.output
+    merged = run("import", "theirs.json", "out.json", *RECEIVING, "--merge", "--take-primary")
+    assert merged.exit_code == 0, merged.output
+    rows = json.loads(run("list", "theirs.json", "--json").output)
+    assert [(row["version"], row["primary"]) for row in rows] == [(1, False), (2, True)]
+
+
 def test_tink(place):
     """A keyset goes out in clear for one domain, and comes in as raw versions."""
     made = run("export", "ours.json", "claims", "--tink", "--domain", "text", "-o", "keyset.json")
@@ -86,6 +102,16 @@ def test_tink(place):
         (["export", "ours.json", "claims", "-o", "x", *SENDING[:-2]], 2),
         (["export", "ours.json", "claims", "-o", "x", *SENDING, "--domain", "text"], 2),
         (["export", "ours.json", "claims@x", "-o", "x", *SENDING], 2),
+        (["export", "ours.json", f"claims@{'9' * 5000}", "-o", "x", *SENDING], 2),
+        (["export", "ours.json", "claims", "-o", ".", *SENDING], 1),
+        (["export", "ours.json", "claims", "-o", "/", *SENDING], 1),
+        (["export", "ours.json", "claims", "-o", "", *SENDING], 1),
+        (["export", "ours.json", "claims", "-o", "x", *SENDING, "--algorithm", "hmac"], 2),
+        (["export", "ours.json", "claims", "-o", "x", *KEYSET, "--days", "1"], 2),
+        (["export", "ours.json", "claims", "-o", "x", *KEYSET, "--passphrase", "env:NOPE"], 2),
+        (["import", "theirs.json", "x", "--tink", "--name", "a", "--merge"], 2),
+        (["import", "theirs.json", "x", "--tink", "--name", "a", "--passphrase", "env:P"], 2),
+        (["disable", "ours.json", f"claims@{'9' * 5000}"], 2),
         (["export", "ours.json", "claims@9", "-o", "x", *SENDING], 1),
         (["export", "ours.json", "claims", "-o", "ours.json", *SENDING], 1),
         (["export", "ours.json", "claims", "-o", "x", "--tink"], 2),

@@ -306,6 +306,13 @@ class Key(Unexportable):
         """The version that new tokens are made with; raises as :meth:`version` does."""
         return self.version(self._record.primary)
 
+    @property
+    def enabled(self) -> tuple[KeyVersion, ...]:
+        """The enabled versions by ascending number; if there is none, raises as :meth:`version`."""
+        found = (version for version in self.versions if version.state is KeyState.ENABLED)
+        # Without any, asking for the primary one says what became of it.
+        return tuple(found) or (self.primary,)
+
     def version(self, number: int) -> KeyVersion:
         """Find an enabled version by its number.
 

@@ -90,6 +90,8 @@ def create_private(path: Path, content: bytes | bytearray) -> None:
 
 
 def _create(path: Path, content: bytes | bytearray) -> None:
+    if not path.name or "\0" in str(path):
+        raise OSError(errno.EINVAL, "it isn't the name of a file")
     descriptor, temporary = _written_aside(path, content)
     os.close(descriptor)
     try:

@@ -179,8 +179,9 @@ def _content(path: Path) -> bytearray:
             length = 0
             while count := file.readinto(memoryview(content)[length:]):
                 length += count
-    except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
+    except (OSError, ValueError) as exc:
+        # A path with a NUL character is a ValueError.
+        reason = getattr(exc, "strerror", None) or "it is no path"
     else:
         if length <= _MOST_BYTES:
             # In place: no other copy of the keys comes to be.

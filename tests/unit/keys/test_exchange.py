@@ -8,7 +8,8 @@ import os
 import stat
 import traceback
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -41,9 +42,6 @@ from tokenkit.errors import (
 from tokenkit.keys.exchange import export_keys, terms
 from tokenkit.keys.exchange.document import decoded
 from tokenkit.keys.providers.pem import fingerprint, public_key
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_partner_has_the_same_key(partners: Partners, kek: Any) -> None:
@@ -102,6 +100,13 @@ def test_exports_that_are_refused(partners: Partners, ours: Path, kek: Any, tmp_
         (InvalidKey, [], {}),
         (InvalidKey, "claims", {}),
         (InvalidKey, {"claims": []}, {}),
+        (InvalidKey, {"claims": 1}, {}),
+        (InvalidKey, {"claims": "12"}, {}),
+        (InvalidKey, {"claims": [None, 1]}, {}),
+        (InvalidKey, {"claims": [1.0]}, {}),
+        (InvalidKey, {"claims": [True]}, {}),
+        (InvalidKey, [["claims"]], {}),
+        (InvalidKey, 5, {}),
         (InvalidKey, ["claims"], {"purpose": ""}),
         (InvalidKey, ["claims"], {"purpose": "two\nlines"}),
         (InvalidKey, ["claims"], {"days": 0}),
@@ -161,6 +166,26 @@ def test_file(partners: Partners) -> None:
     assert partners.file.read_bytes() == before
     names = {path.name for path in partners.file.parent.iterdir()}
     assert names == {"ours.json", "theirs.json", "exchange.json"}
+
+
+def test_paths_that_are_none(partners: Partners, tmp_path: Path) -> None:
+    """What can't be a file's name is tokenkit's own error, to write and to read."""
+    for wrong in ("", ".", "/", str(tmp_path / "a\0b")):
+        partners.file = Path(wrong)
+        with (
+            tk.open_keyring(partners.ours, partners.kek) as ring,
+            pytest.raises(KeyringError, match="can't be written"),
+        ):
+            export_keys(
+                ring,
+                ["claims"],
+                wrong,
+                recipient=partners.pems["recipient.pub"],
+                identity=partners.pems["sender.pem"],
+                purpose=PURPOSE,
+            )
+        with pytest.raises(KeyringError, match="can't be read"):
+            partners.take()
 
 
 def test_every_byte(partners: Partners) -> None:

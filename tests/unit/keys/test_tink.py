@@ -362,6 +362,8 @@ def test_keysets_that_are_refused(ring: tk.Keyring, tmp_path: Path) -> None:
         assert ring.names == ("notes",)
     with pytest.raises(KeyringError, match="can't be read"):
         import_keyset(ring, "theirs", tmp_path / "missing.json")
+    with pytest.raises(KeyringError, match="can't be read"):
+        import_keyset(ring, "theirs", "a\0b")
     path.write_bytes(b" " * (2**20 + 1))
     with pytest.raises(KeyringError, match="larger"):
         import_keyset(ring, "theirs", path)

@@ -2,16 +2,30 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
-from tokenkit.cli.keys.group import File, OtherKeks, group, keks
+from tokenkit.cli.keys.group import File, OtherKeks, group, keks, version_number
 from tokenkit.cli.options import Kek
 
-if TYPE_CHECKING:
-    from tokenkit.keys import Keyring
 
+class _Mode(NamedTuple):
+    """The options that a use of a command needs, and those that it allows as well."""
+
+    needed: frozenset[str]
+    allowed: frozenset[str] = frozenset()
+
+
+_EXPORT = _Mode(
+    frozenset({"--recipient", "--identity", "--purpose"}), frozenset({"--days", "--passphrase"})
+)
+_EXPORT_KEYSET = _Mode(frozenset({"--domain"}), frozenset({"--algorithm"}))
+_IMPORT = _Mode(
+    frozenset({"--sender", "--private", "--purpose"}),
+    frozenset({"--passphrase", "--name", "--merge", "--take-primary"}),
+)
+_IMPORT_KEYSET = _Mode(frozenset({"--name"}))
 _Tink = Annotated[bool, typer.Option("--tink", help="A Tink keyset, in clear, as JSON.")]
 _Purpose = Annotated[
     str | None, typer.Option(metavar="TEXT", help="What the keys are for, as agreed.")
@@ -46,16 +60,18 @@ def export(
     ] = None,
     purpose: _Purpose = None,
     days: Annotated[
-        int, typer.Option(metavar="DAYS", help="For how long it can be imported, up to 90.")
-    ] = 7,
+        int | None,
+        typer.Option(metavar="DAYS", help="For how long it can be imported: 7, at most 90."),
+    ] = None,
     passphrase: _Passphrase = None,
     tink: _Tink = False,
     domain: Annotated[
         str | None, typer.Option(metavar="DOMAIN", help="With --tink: the domain of the tokens.")
     ] = None,
     algorithm: Annotated[
-        str, typer.Option(metavar="aes-siv|hmac", help="With --tink: what the keys are for.")
-    ] = "aes-siv",
+        str | None,
+        typer.Option(metavar="aes-siv|hmac", help="With --tink: what for; aes-siv without it."),
+    ] = None,
 ) -> None:
     """Write key versions for a partner, or with --tink the keys derived for one domain.
 
@@ -64,10 +80,18 @@ def export(
     """
     from tokenkit.cli.keyrings import opened
 
+    given = {
+        "--recipient": recipient,
+        "--identity": identity,
+        "--purpose": purpose,
+        "--days": days,
+        "--passphrase": passphrase,
+        "--domain": domain,
+        "--algorithm": algorithm,
+    }
+    _check(_EXPORT_KEYSET if tink else _EXPORT, given)
     if tink:
         name = _only_name(versions)
-        _require({"--domain": domain})
-        _refuse({"--recipient": recipient, "--identity": identity, "--purpose": purpose})
         from tokenkit.keys.tink import export_keyset
 
         with opened(file, kek) as ring:
@@ -75,24 +99,22 @@ def export(
                 ring[name],
                 output,
                 domain=domain or "",
-                algorithm=algorithm,  # type: ignore[arg-type]  # it's checked there
+                algorithm=algorithm or "aes-siv",  # type: ignore[arg-type]  # it's checked there
             )
         ids = ", ".join(str(version.id) for version in exported)
         typer.echo(f"Wrote {output}, in clear: {name} in the domain {domain}, key ids {ids}")
         return
-    _refuse({"--domain": domain})
-    _require({"--recipient": recipient, "--identity": identity, "--purpose": purpose})
     from tokenkit.keys.exchange import export_keys
 
     with opened(file, kek) as ring:
         exchange = export_keys(
             ring,
-            _chosen(ring, versions),
+            _chosen(versions),
             output,
             recipient=recipient or "",
             identity=identity or "",
             purpose=purpose or "",
-            days=days,
+            days=7 if days is None else days,
             passphrase=passphrase,
         )
     typer.echo(
@@ -127,10 +149,17 @@ def import_(
     tink: _Tink = False,
 ) -> None:
     """Take in a partner's key versions, or with --tink a keyset as raw versions of a new key."""
+    given = {
+        "--sender": sender,
+        "--private": private,
+        "--purpose": purpose,
+        "--passphrase": passphrase,
+        "--name": name,
+        "--merge": merge or None,
+        "--take-primary": take_primary or None,
+    }
+    _check(_IMPORT_KEYSET if tink else _IMPORT, given)
     if tink:
-        _require({"--name": name})
-        _refuse({"--sender": sender, "--private": private, "--purpose": purpose})
-        _refuse({"--merge": merge or None, "--take-primary": take_primary or None})
         from tokenkit.keys import edit_keyring
         from tokenkit.keys.tink import import_keyset
 
@@ -140,7 +169,6 @@ def import_(
         listed = "; ".join(f"version {number} (id {kind})" for number, kind in kinds.items())
         typer.echo(f"Imported {name}: {listed}")
         return
-    _require({"--sender": sender, "--private": private, "--purpose": purpose})
     from tokenkit.keys.exchange import import_keys
 
     exchange = import_keys(
@@ -158,15 +186,11 @@ def import_(
     typer.echo(f'Imported {_listed(exchange.versions)} for "{exchange.purpose}"')
 
 
-def _require(options: Mapping[str, object]) -> None:
-    for name, given in options.items():
-        if given is None:
+def _check(mode: _Mode, given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if name in mode.needed and value is None:
             raise typer.BadParameter("it is needed here", param_hint=name)
-
-
-def _refuse(options: Mapping[str, object]) -> None:
-    for name, given in options.items():
-        if given is not None:
+        if name not in mode.needed | mode.allowed and value is not None:
             raise typer.BadParameter("a Tink keyset and an exchange differ", param_hint=name)
 
 
@@ -178,20 +202,17 @@ def _only_name(versions: list[str]) -> str:
     return versions[0]
 
 
-def _chosen(ring: "Keyring", versions: list[str]) -> dict[str, list[int]]:
-    from tokenkit.keys import KeyState
-
-    chosen: dict[str, list[int]] = {}
+def _chosen(versions: list[str]) -> dict[str, list[int] | None]:
+    chosen: dict[str, list[int] | None] = {}
     for written in versions:
         name, at, number = written.partition("@")
+        numbers = chosen.setdefault(name, [])
         if not at:
-            enabled = [v.number for v in ring[name].versions if v.state is KeyState.ENABLED]
-            # Without any, the primary one's state is what is wrong.
-            chosen.setdefault(name, []).extend(enabled or [ring[name].primary_number])
-        elif number.isascii() and number.isdecimal():
-            chosen.setdefault(name, []).append(int(number))
-        else:
-            raise typer.BadParameter("name a key, or a key's version such as payments@1")
+            chosen[name] = None
+            continue
+        found = version_number(number)
+        if numbers is not None:
+            numbers.append(found)
     return chosen
 
 

@@ -1,9 +1,12 @@
 """The group of commands, and the arguments that they share."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 group = typer.Typer(
     name="keys",
@@ -34,3 +37,10 @@ def keks(kek: str | None, others: list[str] | None) -> str | list[str] | None:
     if not others:
         return kek or None
     return [resolve(kek or None), *others]  # type: ignore[list-item]
+
+
+def version_number(written: str) -> int:
+    """Read the number of NAME@VERSION."""
+    if _NUMBER.fullmatch(written) is None:
+        raise typer.BadParameter("name a key and the number of its version, such as payments@1")
+    return int(written)

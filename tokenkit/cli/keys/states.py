@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tokenkit.cli.keys.group import File, Name, OtherKeks, RotateAfter, group, keks
+from tokenkit.cli.keys.group import File, Name, OtherKeks, RotateAfter, group, keks, version_number
 from tokenkit.cli.options import Kek
 
 _Version = Annotated[
@@ -86,9 +86,7 @@ def destroy(
 
 def _parsed(version: str) -> tuple[str, int]:
     name, at, number = version.rpartition("@")
-    if not at or not number.isascii() or not number.isdecimal():
-        raise typer.BadParameter("name a key and the number of its version, such as payments@1")
-    return name, int(number)
+    return name, version_number(number if at else "")
 
 
 def _require_consent(version: str, yes: str | None) -> None:

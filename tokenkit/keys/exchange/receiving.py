@@ -146,8 +146,9 @@ def _read(path: Path) -> Document:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
-    except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
+    except (OSError, ValueError) as exc:
+        # A path with a NUL character is a ValueError.
+        reason = getattr(exc, "strerror", None) or "it is no path"
     else:
         if len(content) > _MOST_BYTES:
             raise KeyringFormatError(f"{path} is larger than an exchange file can be (4 MiB)")

@@ -15,7 +15,7 @@ from tokenkit.errors import InvalidKey
 from tokenkit.keys import storage
 from tokenkit.keys.exchange.document import LABEL, Document, Exchange, Header, checked_purpose
 from tokenkit.keys.exchange.terms import MOST_DAYS
-from tokenkit.keys.key import Key, KeyRecord, KeyState
+from tokenkit.keys.key import Key, KeyRecord
 from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.payload import write_metadata
 from tokenkit.keys.providers.pem import checked_rsa, fingerprint, oaep, private_key, public_key, raw
@@ -25,7 +25,7 @@ from tokenkit.keys.wrapping import FILE_KEY_BYTES
 
 def export_keys(
     ring: Keyring,
-    versions: Mapping[str, Sequence[int]] | Sequence[str],
+    versions: Mapping[str, Sequence[int] | None] | Sequence[str],
     path: str | os.PathLike[str],
     *,
     recipient: str | os.PathLike[str],
@@ -43,7 +43,7 @@ def export_keys(
     ring
         The keyring, opened with full access.
     versions
-        The version numbers by the key's name, or names alone for all enabled versions.
+        The version numbers by the key's name, None for all enabled ones; or names alone.
     path
         The file to write, mode 0600; one that is there is never overwritten.
     recipient
@@ -127,11 +127,14 @@ def signed(
 
 
 def _chosen(
-    ring: Keyring, versions: Mapping[str, Sequence[int]] | Sequence[str]
+    ring: Keyring, versions: Mapping[str, Sequence[int] | None] | Sequence[str]
 ) -> list[KeyRecord]:
-    if isinstance(versions, str):
-        raise InvalidKey("the keys to export are a list of names", hint=f'["{versions}"]')
-    numbers = versions if isinstance(versions, Mapping) else dict.fromkeys(versions, None)
+    if isinstance(versions, Mapping):
+        numbers = dict(versions)
+    elif isinstance(versions, list | tuple) and all(type(name) is str for name in versions):
+        numbers = dict.fromkeys(versions, None)
+    else:
+        raise InvalidKey("the keys to export are a list of names", hint='["payments"]')
     if not numbers:
         raise InvalidKey("no key is named to be exported", hint='["payments"] or {"payments": [1]}')
     return [_record(ring[name], chosen) for name, chosen in numbers.items()]
@@ -139,14 +142,15 @@ def _chosen(
 
 def _record(key: Key, numbers: Sequence[int] | None) -> KeyRecord:
     if numbers is None:
-        found = [version for version in key.versions if version.state is KeyState.ENABLED]
-        # Without any, asking for the primary one says what became of it.
-        found = found or [key.primary]
-    else:
+        found = list(key.enabled)
+    elif isinstance(numbers, list | tuple) and all(type(number) is int for number in numbers):
         found = [key.version(number) for number in sorted(set(numbers))]
+    else:
+        found = []
     if not found:
         raise InvalidKey(
-            f'no version of "{key.name}" is named to be exported', hint=f'{{"{key.name}": [1]}}'
+            f'the versions of "{key.name}" to export are a list of numbers',
+            hint=f'{{"{key.name}": [1]}}',
         )
     for version in found:
         version.require_revealing()
