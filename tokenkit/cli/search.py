@@ -46,7 +46,10 @@ def search_tokens(
 
     from tokenkit.engines.search import search_tokens as tokens_of
 
-    if sys.stdin.isatty():
+    # A command that was started without a standard input has none.
+    if sys.stdin is None:
+        value = ""
+    elif sys.stdin.isatty():
         value = getpass.getpass("Value: ")
     else:
         line = sys.stdin.buffer.readline().removesuffix(b"\n").removesuffix(b"\r")

@@ -6,7 +6,7 @@ from typing import Any
 from tokenkit.engines.column import ColumnCall
 from tokenkit.engines.options import SchemeOptions, read_rule
 from tokenkit.errors import InvalidValues, PolicyError, SchemeError, UnsupportedType, translated
-from tokenkit.keys import Key, Keyring, KeyState, current_keyring
+from tokenkit.keys import Key, Keyring, current_keyring
 from tokenkit.policy import PolicySource, read_policy
 from tokenkit.policy.rule import ColumnRule
 
@@ -84,14 +84,10 @@ def search_tokens(
             column=column,
             hint='tweak="value of the tweak column"',
         )
-    enabled = [
-        version
-        for version in key.versions
-        # A key of one algorithm made no token by another.
-        if version.state is KeyState.ENABLED and version.kind.does(rule.scheme.algorithm)
-    ]
-    # An empty answer would look like a value that is nowhere: the primary version says what is up.
-    versions = enabled or [key.primary]
+    # A key of one algorithm made no token by another. An empty answer would look like a value that
+    # is nowhere: the primary version says what is up.
+    does = [version for version in key.enabled if version.kind.does(rule.scheme.algorithm)]
+    versions = does or [key.primary]
     values = _array(value, numbers=True)
     tweaks = None if tweak is None else _array(tweak, numbers=False)
     return {
@@ -125,7 +121,10 @@ def _rule(
         if options.get("version") is not None:
             raise SchemeError("a search covers every enabled version", hint="leave version out")
         on_invalid = given.pop("on_invalid", "null")  # type: ignore[typeddict-item]
-        rule = read_rule(scheme, "seal" if on_invalid == "seal" else "null", given)
+        if on_invalid == "error":
+            # An error of its own says why there is no token.
+            on_invalid = "null"
+        rule = read_rule(scheme, on_invalid, given)
         chosen = options["key"]
         return rule, chosen if isinstance(chosen, Key) else _found(rule, ring)
     fate = None if column is None else read_policy(policy).fate(column)

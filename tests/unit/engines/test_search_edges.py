@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import tokenkit as tk
+from tokenkit.cli import search
 from tokenkit.cli.app import app
-from tokenkit.errors import InvalidValues, KeyVersionDisabled, UnsupportedType
+from tokenkit.errors import InvalidValues, KeyVersionDisabled, SchemeError, UnsupportedType
 from tokenkit.keys import Keyring
 from tokenkit.keys.providers.passphrase import PassphraseProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -109,6 +112,20 @@ def test_values_of_other_types(ring: Keyring, value: Any) -> None:
     with pytest.raises(UnsupportedType) as caught:
         tk.search_tokens(value, "digits", key=ring["payments"])
     assert "8071" not in str(caught.value)
+
+
+@pytest.mark.parametrize("on_invalid", ["bogus", "reject", "", None, [], 1])
+def test_fates_that_there_are_not(ring: Keyring, on_invalid: Any) -> None:
+    """What a misfit becomes is named by a known word, or refused."""
+    with pytest.raises(SchemeError):
+        tk.search_tokens("0042719365", "digits", key=ring["payments"], on_invalid=on_invalid)
+
+
+def test_without_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that was started with its input closed says that no value was given."""
+    monkeypatch.setattr(search, "sys", SimpleNamespace(stdin=None))
+    with pytest.raises(typer.BadParameter, match="no value"):
+        search.search_tokens(Path("p.yaml"), "id")
 
 
 def test_no_expression_is_built(ring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
