@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,32 @@ def test_python_runs(page, tmp_path, keyring):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_keys_are_handed_over(tmp_path):
+    """The commands of docs/keys.md, from a new keyring to an imported keyset, run one by one."""
+    page = ROOT / "docs" / "keys.md"
+    upto = page.read_text(encoding="utf-8").partition("\n## Opened for tokenizing only")[0]
+    environment = dict(os.environ)
+    ran = set()
+    for found in FENCE.finditer(upto):
+        for line in found["text"].splitlines() if found["language"] == "console" else ():
+            words = shlex.split(line)
+            if words[0] == "export":
+                environment |= dict(word.split("=", 1) for word in words[1:])
+                continue
+            start = [sys.executable, "-m", "tokenkit.cli.app"] if words[0] == "tokenkit" else []
+            done = subprocess.run(
+                [*start, *words[1:]] if start else words,
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
+            ran.add(" ".join(words[:3]))
+    assert {"tokenkit keys export", "tokenkit keys import", "openssl genpkey -algorithm"} <= ran
 
 
 @pytest.mark.parametrize("number", range(len(YAML_BLOCKS)))
