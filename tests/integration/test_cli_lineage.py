@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from tests.integration.lineage_records import edge, file, log, record, store, with_policy
 from tokenkit.cli.app import app
+from tokenkit.cli.lineage.group import short
 from tokenkit.store.database import Database
 
 RUNNER = CliRunner()
@@ -43,7 +44,7 @@ def test_runs(recorded):
     """Runs are listed the newest first, with counts, codes and paths from the working folder."""
     done = run("runs")
     assert done.exit_code == 0, done.output
-    places = [done.output.index(str(one.id)) for one in reversed(recorded)]
+    places = [done.output.index(short(one.id)) for one in reversed(recorded)]
     assert places == sorted(places)
     for shown in ("failed TK301", "tokens.csv", "2026-11-01 02:03:00", "bob", "98"):
         assert shown in done.output
@@ -119,8 +120,8 @@ def test_trace(recorded):
     assert done.exit_code == 0, done.output
     assert "Where tokens.csv comes from" in done.output
     assert "What became of tokens.csv" in done.output
-    assert str(recorded[0].id) in done.output
-    assert str(recorded[1].id) not in done.output
+    assert short(recorded[0].id) in done.output
+    assert short(recorded[1].id) not in done.output
     column = run("trace", "tokens.csv.card", "--upstream")
     assert "Where tokens.csv, column card comes from" in column.output
     assert "tokenize credit-card" in column.output

@@ -58,11 +58,10 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Show the last records, the newest at the end. They aren't verified."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from tokenkit.cli.terminal import printable
+    from tokenkit.cli.terminal import printable, table_console
     from tokenkit.store.audit import tail as last_of
     from tokenkit.store.audit.export import as_json as json_value
     from tokenkit.store.database import Database
@@ -85,7 +84,7 @@ def tail(
             cells["count"] = f"{one['count']:,}"
         shown = ("" if cells[name] is None else printable(str(cells[name])) for name in _SHOWN)
         table.add_row(*(Text(cell) for cell in shown))
-    Console(highlight=False).print(table)
+    table_console().print(table)
 
 
 def verify(

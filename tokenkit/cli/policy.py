@@ -1,14 +1,13 @@
 """``tokenkit policy``: what a policy comes down to, and its JSON Schema."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokenkit.cli.options import AsJson, Delimiter, Encoding, Names, NoHeader, Quote, Types
-from tokenkit.cli.terminal import printable
+from tokenkit.cli.terminal import printable, table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,11 +101,9 @@ def _against(
 
 
 def _print(found: "PolicyCheck", policy: Path, other: Path | None) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    # Lines that go into a file or another program aren't cut to a terminal's width.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = table_console()
     _print_columns(console, found, policy)
     across = other is not None
 

@@ -12,6 +12,7 @@ from tokenkit.cli.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from sqlalchemy import Connection
 
@@ -62,6 +63,11 @@ def moment(text: str | None) -> datetime | None:
             f"{printable(text)!r} is neither a date (2026-11-01, 2026-11-01T08:30+01:00) nor how "
             "long ago (90m, 12h, 7d, 4w)"
         ) from None
+
+
+def short(run: "UUID") -> str:
+    """Write the beginning of a run's id, which every command takes for it."""
+    return str(run)[:13]
 
 
 def utc(at: datetime) -> str:

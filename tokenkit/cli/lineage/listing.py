@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenkit.cli.lineage.group import group, moment, number, place, store, utc
+from tokenkit.cli.lineage.group import group, moment, number, place, short, store, utc
 from tokenkit.cli.options import AsJson
-from tokenkit.cli.terminal import printable
+from tokenkit.cli.terminal import printable, table_console
 
 if TYPE_CHECKING:
     from tokenkit.store.lineage import Page
@@ -69,25 +69,24 @@ def runs(
 
 
 def _print(page: "Page") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = table_console()
     if not page.runs:
         console.print("No run is recorded that fits")
         return
     table = Table()
-    table.add_column("Run", no_wrap=True)
-    for heading in ("Started (UTC)", "Operation", "Status", "By"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Run", "Started (UTC)", "Operation", "Status"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("By", overflow="fold")
     for heading in ("Rows", "Rejected"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("Output", overflow="fold")
     for run in page.runs:
         status = f"{run.status} {run.error_code}" if run.error_code else run.status
         table.add_row(
-            str(run.id),
+            short(run.id),
             utc(run.started),
             Text(printable(run.operation)),
             Text(printable(status)),

@@ -7,7 +7,7 @@ import typer
 
 from tokenkit.cli.lineage.group import group, number, place, store, utc
 from tokenkit.cli.options import AsJson
-from tokenkit.cli.terminal import printable
+from tokenkit.cli.terminal import printable, table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,10 +92,9 @@ def _use_json(use: "DatasetUse") -> dict[str, Any]:
 
 
 def _print(record: "RunRecord", integrity: "Integrity") -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = table_console()
 
     def say(line: str) -> None:
         console.print(Text(printable(line)), soft_wrap=True)

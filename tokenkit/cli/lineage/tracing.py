@@ -14,11 +14,12 @@ from tokenkit.cli.lineage.group import (
     group,
     number,
     place,
+    short,
     store,
     utc,
 )
 from tokenkit.cli.options import AsJson
-from tokenkit.cli.terminal import printable
+from tokenkit.cli.terminal import printable, table_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,10 +70,9 @@ def trace(
 
 
 def _print(traced: "Trace", limit: int) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = table_console()
     name = place(traced.dataset)
     if traced.column is not None:
         name += f", column {printable(traced.column)}"
@@ -107,8 +107,9 @@ def _print_columns(console: "Console", ways: "Sequence[Way]") -> None:
         table.add_column(heading, overflow="fold")
     for heading in ("Values", "Null", "Invalid"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("Run", "Started (UTC)", "By"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Run", "Started (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("By", overflow="fold")
     for way in ways:
         edge, counts = way.edge, way.edge.counts
         version = "" if edge.key_version is None else f" version {edge.key_version}"
@@ -127,7 +128,7 @@ def _print_columns(console: "Console", ways: "Sequence[Way]") -> None:
             number(way.distance),
             *(Text(word) for word in words),
             *(n if isinstance(n, str) else number(n) for n in numbers),
-            str(way.run),
+            short(way.run),
             utc(way.started),
             Text(printable(way.actor)),
         )
@@ -148,8 +149,9 @@ def _print_datasets(console: "Console", ways: "Sequence[Way]") -> None:
         table.add_column(heading, overflow="fold")
     for heading in ("Columns", "Read", "Written", "Rejected"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("Run", "Started (UTC)", "By"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("Run", "Started (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("By", overflow="fold")
     for columns in steps.values():
         way = columns[0]
         operation = way.operation if way.status == "complete" else f"{way.operation}, {way.status}"
@@ -162,7 +164,7 @@ def _print_datasets(console: "Console", ways: "Sequence[Way]") -> None:
                 number(count)
                 for count in (len(columns), way.rows_read, way.rows_written, way.rows_rejected)
             ),
-            str(way.run),
+            short(way.run),
             utc(way.started),
             Text(printable(way.actor)),
         )
