@@ -45,11 +45,23 @@
     │   ├── InputError TK601 (ValueError)       the input's structure is broken
     │   ├── OutputExists TK602 (FileExistsError)
     │   └── InputNotFound TK603 (FileNotFoundError)
-    └── StoreError TK700                        lineage and the audit log
-        ├── StoreUnavailable TK701              the database can't be reached, or broke off
-        ├── SchemaOutdated TK702                its tables are of another version of tokenkit
-        ├── NotRecorded TK703 (LookupError)     no such run, dataset or column is recorded
-        └── AuditBroken TK704                   the audit log was altered
+    ├── StoreError TK700                        lineage and the audit log
+    │   ├── StoreUnavailable TK701              the database can't be reached, or broke off
+    │   ├── SchemaOutdated TK702                its tables are of another version of tokenkit
+    │   ├── NotRecorded TK703 (LookupError)     no such run, dataset or column is recorded
+    │   └── AuditBroken TK704                   the audit log was altered
+    └── AccessError TK800                       users, rights, sessions and API keys
+        ├── NotAuthenticated TK801              nobody is known by what was shown
+        ├── SecondFactorNeeded TK802            the password is right, and a code is needed too
+        ├── TooManyAttempts TK803               wait before the next attempt
+        ├── Forbidden TK804 (PermissionError)   no right to do this
+        ├── PasswordRefused TK805 (ValueError)  a new password that is too easy to guess
+        ├── UnknownAccount TK806 (LookupError)  no such user, role, grant, session or API key
+        ├── AccountExists TK807 (ValueError)    the name is taken
+        ├── AlreadyBootstrapped TK808           the first administrator has been made
+        ├── AccessStale TK809                   the rights couldn't be read again in time
+        ├── AccessBusy TK810                    too many passwords are being checked
+        └── InvalidAccess TK811 (ValueError)    a name, a right or a scope that can't be read
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -333,6 +345,21 @@ class NotRecorded(StoreError, LookupError, code="TK703"):
 
 class AuditBroken(StoreError, code="TK704"):
     """The audit log was altered: a record is changed, missing, added or out of its place."""
+
+
+# A branch in a module of its own: it needs the class above, and the list below needs it.
+from tokenkit.errors.access import AccessBusy as AccessBusy  # noqa: E402
+from tokenkit.errors.access import AccessError as AccessError  # noqa: E402
+from tokenkit.errors.access import AccessStale as AccessStale  # noqa: E402
+from tokenkit.errors.access import AccountExists as AccountExists  # noqa: E402
+from tokenkit.errors.access import AlreadyBootstrapped as AlreadyBootstrapped  # noqa: E402
+from tokenkit.errors.access import Forbidden as Forbidden  # noqa: E402
+from tokenkit.errors.access import InvalidAccess as InvalidAccess  # noqa: E402
+from tokenkit.errors.access import NotAuthenticated as NotAuthenticated  # noqa: E402
+from tokenkit.errors.access import PasswordRefused as PasswordRefused  # noqa: E402
+from tokenkit.errors.access import SecondFactorNeeded as SecondFactorNeeded  # noqa: E402
+from tokenkit.errors.access import TooManyAttempts as TooManyAttempts  # noqa: E402
+from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E402
 
 
 def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:
