@@ -72,7 +72,7 @@ def explained(exc: SQLAlchemyError, place: str) -> StoreError:
         return StoreError(
             f"{place} lacks the roles of the store, and this user may not make them",
             hint="have an administrator run: CREATE ROLE tokenkit_writer NOLOGIN; "
-            "CREATE ROLE tokenkit_reader NOLOGIN",
+            "CREATE ROLE tokenkit_reader NOLOGIN; CREATE ROLE tokenkit_service NOLOGIN",
         )
     if state == _REFUSED or "append-only" in text:
         return StoreError(

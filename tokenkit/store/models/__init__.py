@@ -1,5 +1,19 @@
 """The tables of the store."""
 
+from tokenkit.store.models.access import (
+    AccessStateRow,
+    ApiKeyRow,
+    AttemptRow,
+    GrantRow,
+    KnownNetworkRow,
+    RecoveryCodeRow,
+    RoleMemberRow,
+    RoleRow,
+    SessionRow,
+    UserPasswordRow,
+    UserRow,
+    UserTotpRow,
+)
 from tokenkit.store.models.audit import AuditBatch, AuditEntry, AuditHead
 from tokenkit.store.models.declarative import Base
 from tokenkit.store.models.lineage import (
@@ -13,6 +27,9 @@ from tokenkit.store.models.lineage import (
 )
 
 __all__ = [
+    "AccessStateRow",
+    "ApiKeyRow",
+    "AttemptRow",
     "AuditBatch",
     "AuditEntry",
     "AuditHead",
@@ -20,8 +37,17 @@ __all__ = [
     "ColumnEdgeRow",
     "ColumnRunRow",
     "DatasetRow",
+    "GrantRow",
+    "KnownNetworkRow",
     "PolicyRow",
+    "RecoveryCodeRow",
+    "RoleMemberRow",
+    "RoleRow",
     "RunInputRow",
     "RunOutputRow",
     "RunRow",
+    "SessionRow",
+    "UserPasswordRow",
+    "UserRow",
+    "UserTotpRow",
 ]

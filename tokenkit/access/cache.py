@@ -1,0 +1,287 @@
+"""Who may do what, held in the process, and never older than five seconds.
+
+Every change of rights, and every end of a session or an API key, counts up one number in the
+database. A worker looks at that number every two seconds; if it has changed, everything held here
+is dropped and read anew. If the number can't be read, what is held serves until it is five seconds
+old, and then nothing is allowed any more.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import UUID
+
+from tokenkit.access.bearer import API_KEY, SESSION, bearer_digest
+from tokenkit.access.decisions import Decision, Scopes
+from tokenkit.access.principals import FRESH_FOR, Principal, Snapshot, UserFacts
+from tokenkit.access.resources import Resource
+from tokenkit.access.tables.api_keys import ApiKey, api_key_of
+from tokenkit.access.tables.changes import Transactions, rights_version, utc_now
+from tokenkit.access.tables.last_use import LastUses
+from tokenkit.access.tables.sessions import Session, SessionLimits, session_of
+from tokenkit.access.tables.snapshot import load_snapshot
+from tokenkit.errors import AccessStale, NotAuthenticated, TokenkitError
+
+POLL_SECONDS = 2.0
+"""How often the number is looked at."""
+SERVE_SECONDS = 5.0
+"""How old what is held may be, counted from before it was read."""
+MOST_HELD = 10_000
+"""Sessions, and API keys, that are held at most."""
+
+_AGAIN_SECONDS = 0.25
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is known at one version. Sessions and keys go with it when the version changes."""
+
+    snapshot: Snapshot
+    checked: float
+    sessions: dict[bytes, Session] = field(default_factory=dict)
+    api_keys: dict[bytes, tuple[ApiKey, Scopes]] = field(default_factory=dict)
+
+
+class RightsCache:
+    """Answers who somebody is and what may be done; a context manager that ends its thread.
+
+    Parameters
+    ----------
+    database
+        The store's.
+    limits
+        How long sessions last.
+    fresh_for
+        How long a second factor counts as fresh.
+    background
+        Whether a thread looks at the version, so that no caller waits for the database. Without it
+        a caller looks, once what is held is two seconds old.
+    monotonic, clock
+        Give seconds that only grow, and the moment.
+    """
+
+    def __init__(
+        self,
+        database: Transactions,
+        *,
+        limits: SessionLimits | None = None,
+        fresh_for: timedelta = FRESH_FOR,
+        background: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._limits = limits or SessionLimits()
+        self._fresh_for = fresh_for
+        self._monotonic = monotonic
+        self._clock = clock
+        self._held: _Held | None = None
+        self._lock = threading.Lock()
+        self._uses = LastUses()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.hits = 0
+        self.misses = 0
+        if background:
+            self.refresh()
+            self._thread = threading.Thread(target=self._poll, name="tokenkit-rights", daemon=True)
+            self._thread.start()
+
+    def decide(
+        self, principal: Principal, action: str, resource: Resource, purpose: str | None = None
+    ) -> Decision:
+        """Decide whether somebody may do something; see :meth:`Snapshot.decide`.
+
+        Raises
+        ------
+        AccessStale
+            If the rights couldn't be read again in time.
+        """
+        snapshot = self._current().snapshot
+        return snapshot.decide(principal, action, resource, purpose, now=self._clock())
+
+    def decide_own(self, principal: Principal) -> Decision:
+        """Decide whether somebody may change what is his own; raises as :meth:`decide` does."""
+        return self._current().snapshot.decide_own(principal, now=self._clock())
+
+    def by_session(self, token: str) -> Principal:
+        """Say whose session a token belongs to.
+
+        Raises
+        ------
+        NotAuthenticated
+            If it is no token, or its session has ended.
+        AccessStale
+            If the rights couldn't be read again in time.
+        StoreError
+            If the session isn't held here, and the database fails.
+        """
+        digest = bearer_digest(token, SESSION)
+        held, now = self._current(), self._clock()
+        session = held.sessions.get(digest)
+        # Another worker may have seen it used since, so an idle one is looked up again.
+        if session is None or self._idle(session, now):
+            self.misses += 1
+            with self._database.read() as connection:
+                session = session_of(connection, digest)
+            if session is not None and session.revoked is None:
+                _hold(held.sessions, digest, session)
+        else:
+            self.hits += 1
+        user = None if session is None else self._user(held, session.user_id)
+        if (
+            session is None
+            or user is None
+            or session.revoked is not None
+            or now >= session.ends
+            or self._idle(session, now)
+        ):
+            raise NotAuthenticated("the session has ended", reason="session", hint="sign in again")
+        self._uses.session(session.id, now)
+        return Principal(
+            user_id=session.user_id,
+            name=user.name,
+            via="session",
+            id=session.id,
+            stepped_up=session.stepped_up,
+        )
+
+    def by_api_key(self, text: str) -> Principal:
+        """Say whose API key a text is.
+
+        Raises
+        ------
+        NotAuthenticated
+            If it is none, or doesn't work any more.
+        AccessStale, StoreError
+            As for :meth:`by_session`.
+        """
+        digest = bearer_digest(text, API_KEY)
+        held, now = self._current(), self._clock()
+        found = held.api_keys.get(digest)
+        if found is None:
+            self.misses += 1
+            with self._database.read() as connection:
+                key = api_key_of(connection, digest)
+            if key is not None:
+                found = key, Scopes(key.scopes)
+                _hold(held.api_keys, digest, found)
+        else:
+            self.hits += 1
+        user = None if found is None else self._user(held, found[0].user_id)
+        if found is None or user is None or not found[0].works(now):
+            raise NotAuthenticated(
+                "that API key doesn't work",
+                reason="api_key",
+                hint="it may have been rotated, revoked, or have ended",
+            )
+        key, scopes = found
+        self._uses.api_key(key.id, now)
+        return Principal(
+            user_id=key.user_id, name=user.name, via="api-key", id=key.id, scopes=scopes
+        )
+
+    def refresh(self) -> None:
+        """Look at the version now, and read everything anew if it has changed.
+
+        Raises
+        ------
+        StoreError
+            If the database fails; what is held stays, and gets older.
+        """
+        with self._lock:
+            self._refresh()
+
+    def close(self) -> None:
+        """End the thread, and write down what was used last."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._write_uses()
+
+    def _current(self) -> _Held:
+        held = self._held
+        serving = POLL_SECONDS if self._thread is None else SERVE_SECONDS
+        if held is not None and self._monotonic() - held.checked < serving:
+            return held
+        if self._thread is None:
+            held = self._looked()
+            if held is not None and self._monotonic() - held.checked < SERVE_SECONDS:
+                return held
+        raise AccessStale(
+            f"the rights could not be read again within {SERVE_SECONDS:.0f} seconds",
+            reason="stale",
+            hint="check that the database can be reached",
+        )
+
+    def _looked(self) -> _Held | None:
+        """Let one caller look, while the others go on with what is held."""
+        held = self._held
+        left = SERVE_SECONDS if held is None else held.checked + SERVE_SECONDS - self._monotonic()
+        # Nobody waits while what is held still serves; else all wait for the one that looks.
+        if not self._lock.acquire(timeout=0 if left > 0 and held is not None else SERVE_SECONDS):
+            return held
+        try:
+            again = self._held
+            if again is None or self._monotonic() - again.checked >= POLL_SECONDS:
+                with contextlib.suppress(TokenkitError):
+                    self._refresh()
+        finally:
+            self._lock.release()
+        return self._held
+
+    def _refresh(self) -> None:
+        started, held = self._monotonic(), self._held
+        with self._database.read() as connection:
+            if held is not None and rights_version(connection) == held.snapshot.version:
+                held.checked = started
+            else:
+                self._held = _Held(load_snapshot(connection, self._fresh_for), started)
+        # By itself and afterwards, so that no other's lock makes what is held too old.
+        self._write_uses()
+
+    def _write_uses(self) -> None:
+        if self._uses.due:
+            with contextlib.suppress(TokenkitError), self._database.begin() as connection:
+                self._uses.write(connection)
+
+    def _poll(self) -> None:
+        while not self._ending.wait(POLL_SECONDS):
+            # Whatever it is, the thread goes on; what is held gets older, and then isn't served.
+            with contextlib.suppress(Exception):
+                self.refresh()
+
+    def _user(self, held: _Held, user_id: UUID) -> UserFacts | None:
+        found = held.snapshot.users.get(user_id)
+        if found is None and self._monotonic() - held.checked > _AGAIN_SECONDS:
+            # Made a moment ago, perhaps. Who has no valid token or key doesn't get this far.
+            self.refresh()
+            found = None if self._held is None else self._held.snapshot.users.get(user_id)
+        return found
+
+    def _idle(self, session: Session, now: datetime) -> bool:
+        used = max(session.last_used, self._uses.last(session.id) or session.last_used)
+        return now - used > self._limits.idle
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _hold(held: dict[bytes, _T], digest: bytes, found: _T) -> None:
+    if len(held) >= MOST_HELD:
+        held.clear()
+    held[digest] = found

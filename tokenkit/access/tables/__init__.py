@@ -1,0 +1,1 @@
+"""Access in the store's tables. Each function works in the caller's transaction."""
