@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
 from tokenkit.access.passwords import LONGEST, normalised
-from tokenkit.errors import AccessBusy
+from tokenkit.errors import AccessBusy, AccessError
+
+try:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import InvalidHashError, VerificationError
+except ImportError:
+    raise AccessError(
+        "passwords need the package argon2-cffi", hint="pip install 'tokenkit-vaultless[service]'"
+    ) from None
 
 MEMORY_KIB = 19_456
 PASSES = 2

@@ -7,7 +7,14 @@ which time step a code belongs to, and only steps after the last one that was us
 import hmac
 from datetime import datetime
 
-import pyotp
+from tokenkit.errors import AccessError
+
+try:
+    import pyotp
+except ImportError:
+    raise AccessError(
+        "second factors need the package pyotp", hint="pip install 'tokenkit-vaultless[service]'"
+    ) from None
 
 INTERVAL = 30
 DIGITS = 6

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from tokenkit.cli import (
+    admin,
     audit,
     database,
     files,
@@ -36,7 +37,20 @@ from tokenkit.cli.terminal import printable
 from tokenkit.errors import InvalidValues, TokenkitError
 
 DISTRIBUTION = "tokenkit-vaultless"
-_GROUPS = (jobs, rekey, files, rejects, search, lineage, audit, policy, keys, schemes, database)
+_GROUPS = (
+    jobs,
+    rekey,
+    files,
+    rejects,
+    search,
+    lineage,
+    audit,
+    policy,
+    keys,
+    schemes,
+    database,
+    admin,
+)
 _INVALID = 3
 
 

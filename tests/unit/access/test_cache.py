@@ -191,6 +191,7 @@ def test_what_is_read_late_does_not_outlive_a_revocation(accounts, sign_in, ann)
     digest = bearer_digest(token, SESSION)
     with accounts.database.read() as connection:
         session = session_of(connection, digest)
+    assert session is not None
     held = cache._current()
     with accounts.work() as work:
         revoke_session(work, session.id)
@@ -280,6 +281,7 @@ def test_what_is_held_is_bounded(accounts, ann, cache, monkeypatch):
     assert len(cache._held.api_keys) <= 3
 
 
+@pytest.mark.slow
 def test_a_thread_keeps_it_fresh(accounts, breakable, ann):
     """In real time: callers never wait, a revocation arrives, and a cut makes it refuse."""
     key_id, key = issue(accounts, ann)

@@ -1,5 +1,7 @@
 """TOTP and recovery codes, without tables."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -54,6 +56,19 @@ def test_a_used_step_and_those_before_are_over():
 def test_what_is_no_code_is_wrong(code):
     """Other lengths, letters, and digits of other scripts."""
     assert matching_step(SECRET, code, datetime(2026, 1, 1, tzinfo=UTC), None) is None
+
+
+@pytest.mark.parametrize(("package", "module"), [("pyotp", "totp"), ("argon2", "hashing")])
+def test_a_missing_extra_is_named(package, module):
+    """Without the extra `service` the error says what to install."""
+    code = (
+        f"import sys; sys.modules['{package}'] = None\n"
+        "from tokenkit.errors import AccessError\n"
+        f"try: import tokenkit.access.{module}\n"
+        "except AccessError as error: assert 'tokenkit-vaultless[service]' in error.hint\n"
+        "else: raise SystemExit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_secrets_have_160_bits():

@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.unit.access.accounts import PASSWORD
 from tokenkit.access.tables.changes import rights_version
@@ -21,7 +21,8 @@ MANY = 8
 
 def at_once(*calls):
     """Call all from threads that begin together, and give what came of each."""
-    start, results = threading.Barrier(len(calls)), [None] * len(calls)
+    start = threading.Barrier(len(calls))
+    results: list[object] = [None] * len(calls)
 
     def run(number, call):
         start.wait()
@@ -102,7 +103,7 @@ def test_two_administrators_cannot_remove_each_other(accounts):
         results = at_once(*[lambda user=user: remove(user) for user in pair])
         assert [type(each) for each in failed(results)] == [InvalidAccess]
         with accounts.database.begin() as connection:
-            connection.execute(UserRow.__table__.update().values(disabled=accounts.clock()))
+            connection.execute(update(UserRow).values(disabled=accounts.clock()))
 
 
 BOOTSTRAP = """
@@ -126,6 +127,7 @@ with Database.open(sys.argv[1]) as database:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_bootstrap_at_once_make_one_administrator(accounts, database_url):
     """One ends well, the others say that it has been done."""
     started = [
@@ -137,11 +139,10 @@ def test_processes_that_bootstrap_at_once_make_one_administrator(accounts, datab
         for number in range(4)
     ]
     for process in started:
+        assert process.stdin is not None
         process.stdin.write(b"\n")
-        process.stdin.flush()
-    codes = sorted(process.wait(120) for process in started)
-    for process in started:
         process.stdin.close()
+    codes = sorted(process.wait(120) for process in started)
     assert codes == [0, 3, 3, 3]
     with accounts.database.read() as connection:
         assert connection.execute(select(func.count()).select_from(UserRow)).scalar_one() == 1
