@@ -21,9 +21,10 @@ from tokenkit.access.decisions import Decision, Scopes
 from tokenkit.access.principals import FRESH_FOR, Principal, Snapshot, UserFacts
 from tokenkit.access.resources import Resource
 from tokenkit.access.tables.api_keys import ApiKey, api_key_of
+from tokenkit.access.tables.attempts import purge_attempts
 from tokenkit.access.tables.changes import Transactions, rights_version, utc_now
 from tokenkit.access.tables.last_use import LastUses
-from tokenkit.access.tables.sessions import Session, SessionLimits, session_of
+from tokenkit.access.tables.sessions import Session, SessionLimits, purge_sessions, session_of
 from tokenkit.access.tables.snapshot import load_snapshot
 from tokenkit.errors import AccessStale, NotAuthenticated, TokenkitError
 
@@ -34,7 +35,11 @@ SERVE_SECONDS = 5.0
 MOST_HELD = 10_000
 """Sessions, and API keys, that are held at most."""
 
+KEPT_FOR = timedelta(days=30)
+"""How long sessions that have ended stay in the table."""
+
 _AGAIN_SECONDS = 0.25
+_PURGE_SECONDS = 3600.0
 _T = TypeVar("_T")
 
 
@@ -60,8 +65,9 @@ class RightsCache:
     fresh_for
         How long a second factor counts as fresh.
     background
-        Whether a thread looks at the version, so that no caller waits for the database. Without it
-        a caller looks, once what is held is two seconds old.
+        Whether a thread looks at the version, so that no caller waits for the database; it also
+        deletes, once an hour, attempts and sessions that no longer count. Without it a caller
+        looks, once what is held is two seconds old.
     monotonic, clock
         Give seconds that only grow, and the moment.
     """
@@ -252,10 +258,21 @@ class RightsCache:
                 self._uses.write(connection)
 
     def _poll(self) -> None:
+        purged = self._monotonic() - _PURGE_SECONDS
         while not self._ending.wait(POLL_SECONDS):
             # Whatever it is, the thread goes on; what is held gets older, and then isn't served.
             with contextlib.suppress(Exception):
                 self.refresh()
+            if self._monotonic() - purged >= _PURGE_SECONDS:
+                purged = self._monotonic()
+                with contextlib.suppress(Exception):
+                    self._purge()
+
+    def _purge(self) -> None:
+        now = self._clock()
+        with self._database.begin() as connection:
+            purge_attempts(connection, now)
+            purge_sessions(connection, now - KEPT_FOR)
 
     def _user(self, held: _Held, user_id: UUID) -> UserFacts | None:
         found = held.snapshot.users.get(user_id)

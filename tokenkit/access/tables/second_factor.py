@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tokenkit.access.recovery_codes import new_recovery_codes, recovery_code_digest
 from tokenkit.access.sealing import Sealer
 from tokenkit.access.tables.changes import Work
+from tokenkit.access.tables.sessions import revoke_sessions
 from tokenkit.access.tables.users import User
 from tokenkit.access.totp import matching_step, new_totp_secret
 from tokenkit.errors import InvalidAccess, NotAuthenticated
@@ -106,11 +107,13 @@ def renew_recovery_codes(work: Work, user: User) -> list[str]:
 
 
 def remove_second_factor(work: Work, user: User) -> None:
-    """Take a user's second factor away, for one who has lost it."""
+    """Take a user's second factor away, for one who has lost it; the user's sessions end."""
     work.begin_change()
     work.connection.execute(delete(UserTotpRow).where(UserTotpRow.user_id == user.id))
     work.connection.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.user_id == user.id))
-    work.record("second-factor.remove", f"user:{user.name}")
+    # A session that has just shown it would otherwise count as fresh for a while.
+    ended = revoke_sessions(work, user.id)
+    work.record("second-factor.remove", f"user:{user.name}", sessions_ended=ended)
 
 
 def use_code(
