@@ -61,7 +61,7 @@ def new_bearer(prefix: Prefix) -> Bearer:
     """
     body = prefix + _in_base_62(secrets.randbits(256), _SECRET_DIGITS)
     text = body + _check(body)
-    return Bearer(text, _digest(text))
+    return Bearer(text, digest_of(text))
 
 
 def bearer_digest(text: str, prefix: Prefix) -> bytes:
@@ -88,7 +88,7 @@ def bearer_digest(text: str, prefix: Prefix) -> bytes:
             reason="malformed",
             hint=f"it starts with {prefix} and has {4 + _SECRET_DIGITS + _CHECK_DIGITS} characters",
         )
-    return _digest(text)
+    return digest_of(text)
 
 
 def is_bearer(text: str, prefix: Prefix) -> bool:
@@ -104,8 +104,16 @@ def is_bearer(text: str, prefix: Prefix) -> bool:
     return _check(text[:-_CHECK_DIGITS]) == text[-_CHECK_DIGITS:]
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+def digest_of(text: str) -> bytes:
+    """Give the SHA-256 of any text: what is known by it needs no look at its form.
+
+    Examples
+    --------
+    >>> made = new_bearer("tkk_")
+    >>> digest_of(made.text) == made.digest
+    True
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _check(body: str) -> str:

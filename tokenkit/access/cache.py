@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
-from tokenkit.access.bearer import API_KEY, SESSION, bearer_digest
+from tokenkit.access.bearer import API_KEY, SESSION, bearer_digest, digest_of
 from tokenkit.access.decisions import Decision, Scopes
 from tokenkit.access.principals import FRESH_FOR, Principal, Snapshot, UserFacts
 from tokenkit.access.resources import Resource
@@ -49,8 +49,8 @@ class _Held:
 
     snapshot: Snapshot
     checked: float
-    sessions: dict[bytes, Session] = field(default_factory=dict)
-    api_keys: dict[bytes, tuple[ApiKey, Scopes]] = field(default_factory=dict)
+    sessions: dict[bytes, tuple[Session, Principal]] = field(default_factory=dict)
+    api_keys: dict[bytes, tuple[ApiKey, Principal]] = field(default_factory=dict)
 
 
 class RightsCache:
@@ -128,35 +128,19 @@ class RightsCache:
         StoreError
             If the session isn't held here, and the database fails.
         """
-        digest = bearer_digest(token, SESSION)
+        digest = digest_of(token)
         held, now = self._current(), self._clock()
-        session = held.sessions.get(digest)
+        found = held.sessions.get(digest)
         # Another worker may have seen it used since, so an idle one is looked up again.
-        if session is None or self._idle(session, now):
+        if found is None or self._idle(found[0], now):
             self.misses += 1
-            with self._database.read() as connection:
-                session = session_of(connection, digest)
-            if session is not None and session.revoked is None:
-                _hold(held.sessions, digest, session)
+            found = self._session(held, bearer_digest(token, SESSION))
         else:
             self.hits += 1
-        user = None if session is None else self._user(held, session.user_id)
-        if (
-            session is None
-            or user is None
-            or session.revoked is not None
-            or now >= session.ends
-            or self._idle(session, now)
-        ):
+        if found is None or now >= found[0].ends or self._idle(found[0], now):
             raise NotAuthenticated("the session has ended", reason="session", hint="sign in again")
-        self._uses.session(session.id, now)
-        return Principal(
-            user_id=session.user_id,
-            name=user.name,
-            via="session",
-            id=session.id,
-            stepped_up=session.stepped_up,
-        )
+        self._uses.session(found[0].id, now)
+        return found[1]
 
     def by_api_key(self, text: str) -> Principal:
         """Say whose API key a text is.
@@ -168,30 +152,22 @@ class RightsCache:
         AccessStale, StoreError
             As for :meth:`by_session`.
         """
-        digest = bearer_digest(text, API_KEY)
+        digest = digest_of(text)
         held, now = self._current(), self._clock()
         found = held.api_keys.get(digest)
         if found is None:
             self.misses += 1
-            with self._database.read() as connection:
-                key = api_key_of(connection, digest)
-            if key is not None:
-                found = key, Scopes(key.scopes)
-                _hold(held.api_keys, digest, found)
+            found = self._api_key(held, bearer_digest(text, API_KEY))
         else:
             self.hits += 1
-        user = None if found is None else self._user(held, found[0].user_id)
-        if found is None or user is None or not found[0].works(now):
+        if found is None or not found[0].works(now):
             raise NotAuthenticated(
                 "that API key doesn't work",
                 reason="api_key",
                 hint="it may have been rotated, revoked, or have ended",
             )
-        key, scopes = found
-        self._uses.api_key(key.id, now)
-        return Principal(
-            user_id=key.user_id, name=user.name, via="api-key", id=key.id, scopes=scopes
-        )
+        self._uses.api_key(found[0].id, now)
+        return found[1]
 
     def refresh(self) -> None:
         """Look at the version now, and read everything anew if it has changed.
@@ -274,6 +250,38 @@ class RightsCache:
             purge_attempts(connection, now)
             purge_sessions(connection, now - KEPT_FOR)
 
+    def _session(self, held: _Held, digest: bytes) -> tuple[Session, Principal] | None:
+        with self._database.read() as connection:
+            session = session_of(connection, digest)
+        if session is None or session.revoked is not None:
+            return None
+        user = self._user(held, session.user_id)
+        if user is None:
+            return None
+        principal = Principal(
+            user_id=session.user_id,
+            name=user.name,
+            via="session",
+            id=session.id,
+            stepped_up=session.stepped_up,
+        )
+        return _hold(held.sessions, digest, (session, principal))
+
+    def _api_key(self, held: _Held, digest: bytes) -> tuple[ApiKey, Principal] | None:
+        with self._database.read() as connection:
+            key = api_key_of(connection, digest)
+        user = None if key is None else self._user(held, key.user_id)
+        if key is None or user is None:
+            return None
+        principal = Principal(
+            user_id=key.user_id,
+            name=user.name,
+            via="api-key",
+            id=key.id,
+            scopes=Scopes(key.scopes),
+        )
+        return _hold(held.api_keys, digest, (key, principal))
+
     def _user(self, held: _Held, user_id: UUID) -> UserFacts | None:
         found = held.snapshot.users.get(user_id)
         if found is None and self._monotonic() - held.checked > _AGAIN_SECONDS:
@@ -298,7 +306,8 @@ class RightsCache:
         self.close()
 
 
-def _hold(held: dict[bytes, _T], digest: bytes, found: _T) -> None:
+def _hold(held: dict[bytes, _T], digest: bytes, found: _T) -> _T:
     if len(held) >= MOST_HELD:
         held.clear()
     held[digest] = found
+    return found

@@ -192,12 +192,13 @@ def test_what_is_read_late_does_not_outlive_a_revocation(accounts, sign_in, ann)
     with accounts.database.read() as connection:
         session = session_of(connection, digest)
     assert session is not None
+    cache.by_session(token)
     held = cache._current()
     with accounts.work() as work:
         revoke_session(work, session.id)
     accounts.clock.advance(seconds=2)
     assert cache._current() is not held
-    held.sessions[digest] = session
+    held.sessions[digest] = session, held.sessions[digest][1]
     with pytest.raises(NotAuthenticated):
         cache.by_session(token)
 
