@@ -114,6 +114,7 @@ def test_a_wait_checks_nothing_and_shows_in_the_log(accounts, sign_in):
     fails(sign_in, "ann", "wrong", address=HERE)  # Success has cleared the count.
 
 
+@pytest.mark.slow
 def test_guessing_from_elsewhere_locks_nobody_out(accounts, sign_in):
     """Many addresses use up the name's count; its owner's own address goes on working."""
     ann = accounts.user("ann")
