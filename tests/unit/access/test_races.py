@@ -1,5 +1,6 @@
 """Two at once: one succeeds, on both back ends, in threads and in processes."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from sqlalchemy import func, select, update
 from tests.unit.access.accounts import PASSWORD
 from tokenkit.access.tables.changes import rights_version
 from tokenkit.access.tables.roles import find_role, unassign_role
+from tokenkit.access.tables.second_factor import use_code
 from tokenkit.access.tables.sessions import list_sessions
 from tokenkit.access.tables.users import disable_user
+from tokenkit.access.totp import matching_step
 from tokenkit.errors import InvalidAccess, NotAuthenticated, TooManyAttempts
 from tokenkit.store.models import AttemptRow, UserRow
 
@@ -53,6 +56,29 @@ def test_one_code_signs_one_in(accounts, sign_in):
         assert len(failed(results)) == 3, results
         assert {type(each) for each in failed(results)} <= {NotAuthenticated, TooManyAttempts}
         accounts.clock.advance(minutes=20)
+
+
+def test_a_code_is_used_up_by_the_update_alone(accounts, monkeypatch):
+    """Two that have both found the code right before either took it: one gets it."""
+    ann = accounts.user("ann")
+    app, _ = accounts.totp(ann)
+    both = threading.Barrier(2)
+
+    def found(*given):
+        step = matching_step(*given)
+        # SQLite lets one in at a time, and PostgreSQL both.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(2)
+        return step
+
+    monkeypatch.setattr("tokenkit.access.tables.second_factor.matching_step", found)
+    code, at = accounts.code(app), accounts.clock()
+
+    def use():
+        with accounts.database.begin() as connection:
+            return use_code(connection, ann.id, accounts.sealer, code, at)
+
+    assert sorted(map(str, at_once(use, use))) == ["None", "totp"]
 
 
 def test_one_code_steps_one_up(accounts, sign_in):
