@@ -35,7 +35,7 @@ def upgrade() -> None:
     _make_accounts()
     _make_rights()
     op.execute("INSERT INTO access_state (id, version) VALUES (1, 1)")
-    if op.get_bind().dialect.name == "postgresql":
+    if op.get_context().dialect.name == "postgresql":
         _grant()
 
 
@@ -51,8 +51,18 @@ def _grant() -> None:
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tokenkit_service') THEN
                 CREATE ROLE tokenkit_service NOLOGIN;
             END IF;
-        EXCEPTION WHEN insufficient_privilege THEN
-            RAISE EXCEPTION 'no right to make roles' USING ERRCODE = 'TK001';
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN
+                NULL; -- Another database of this server was upgraded at the same time.
+            WHEN insufficient_privilege THEN
+                RAISE EXCEPTION 'no right to make roles' USING ERRCODE = 'TK001';
+        END $$
+    """)
+    op.execute("""
+        DO $$ BEGIN
+            IF NOT has_schema_privilege('tokenkit_service', current_schema(), 'USAGE') THEN
+                EXECUTE format('GRANT USAGE ON SCHEMA %I TO tokenkit_service', current_schema());
+            END IF;
         END $$
     """)
     # Whoever writes records of jobs has nothing to do with rights; whoever reads sees no secret,
