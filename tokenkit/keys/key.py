@@ -156,9 +156,6 @@ class KeyVersion(Unexportable):
     handle: "KeyHandle | None" = field(default=None, repr=False)
     """Keeps the key loaded. For this package and the native module only."""
 
-    # Frozen dataclasses with slots otherwise get one that gives all fields away.
-    __getstate__ = Unexportable.__getstate__
-
     def require_revealing(self) -> None:
         """Raise :class:`~tokenkit.errors.AccessDenied` if it was opened for tokenizing only.
 
@@ -216,6 +213,11 @@ class KeyVersion(Unexportable):
 
     def __repr__(self) -> str:
         return f"<KeyVersion {self.name!r} {self.number}: id {self.id}, {self.state}>"
+
+
+# A frozen dataclass with slots gets one that gives all fields away; before Python 3.11.3 that one
+# even takes the place of the class's own.
+KeyVersion.__getstate__ = Unexportable.__getstate__  # type: ignore[method-assign]
 
 
 @dataclass(slots=True, eq=False)

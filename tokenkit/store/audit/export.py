@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import select
 
 from tokenkit.engines.audit_chain import RECORD_TYPE
@@ -39,6 +38,8 @@ class _Writer(Protocol):
 
 class _Parquet:
     def __init__(self, file: IO[bytes]) -> None:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - most who have a store never export
+
         self._writer = pq.ParquetWriter(file, _SCHEMA, compression="zstd")
 
     def write(self, rows: Sequence[Any]) -> None:

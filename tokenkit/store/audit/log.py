@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from tokenkit.engines import audit_chain
@@ -24,8 +24,6 @@ from tokenkit.store.audit.rows import by_month, from_frame, from_records
 from tokenkit.store.models import AuditBatch, AuditEntry, AuditHead
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from tokenkit.store.database import Database
 
 _PIECE = 16_384
@@ -77,7 +75,7 @@ class AuditLog:
         """
         self._append(connection, from_records(records), key, in_volume=False)
 
-    def append_many(self, connection: Connection, records: "pl.DataFrame", key: KeyVersion) -> None:
+    def append_many(self, connection: Connection, records: pl.DataFrame, key: KeyVersion) -> None:
         """Append records out of a frame, in volume; otherwise as :meth:`append`.
 
         Parameters
@@ -148,13 +146,13 @@ class AuditLog:
                         )
                     ],
                 )
-        at = pc.min_max(records.field("at"))
+        at = pl.Series(records.field("at")).sort()
         batch = ChainBatch(
             number=number,
             id=identity,
             written=datetime.now(UTC),
-            first_at=at["min"].as_py(),
-            last_at=at["max"].as_py(),
+            first_at=at[0].astimezone(UTC),
+            last_at=at[-1].astimezone(UTC),
             count=len(records),
             last_hash=head,
         )

@@ -3,17 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tokenkit.engines.audit_chain import RECORD_TYPE
 from tokenkit.errors import StoreError
 from tokenkit.lineage import AuditRecord
-
-if TYPE_CHECKING:
-    import polars as pl
 
 NAMES: tuple[str, ...] = tuple(field.name for field in RECORD_TYPE)
 """The columns of a record, in the order in which they are hashed."""
@@ -64,7 +60,7 @@ def _kept(value: object) -> object:
     return value
 
 
-def from_frame(frame: "pl.DataFrame") -> pa.StructArray:
+def from_frame(frame: pl.DataFrame) -> pa.StructArray:
     """Take records out of a frame whose columns are named as a record's fields.
 
     Columns that it lacks are null. A time without a zone is refused.
@@ -113,7 +109,8 @@ def from_frame(frame: "pl.DataFrame") -> pa.StructArray:
 
 
 def _has_nul(column: pa.Array) -> bool:
-    return bool(pc.any(pc.match_substring(column, _NUL)).as_py())
+    # Not by pyarrow.compute: a job that writes few records would import it for this alone.
+    return bool(pl.Series(column).str.contains(_NUL, literal=True).any())
 
 
 def by_month(records: pa.StructArray) -> Iterator[tuple[datetime, pa.StructArray]]:
@@ -130,9 +127,8 @@ def by_month(records: pa.StructArray) -> Iterator[tuple[datetime, pa.StructArray
     >>> [(month.month, len(found)) for month, found in by_month(records)]
     [(1, 2), (3, 1)]
     """
-    months = pc.floor_temporal(records.field("at"), unit="month")
-    if len(records) and pc.min(months) == pc.max(months):
-        yield months[0].as_py(), records
-        return
-    for month in sorted(set(pc.unique(months).to_pylist())):
-        yield month, records.filter(pc.equal(months, pa.scalar(month, months.type)))
+    months = pl.Series(records.field("at")).dt.truncate("1mo")
+    found: list[datetime] = months.unique().sort().to_list()
+    for month in found:
+        inside = records if len(found) == 1 else records.filter((months == month).to_arrow())
+        yield month.astimezone(UTC), inside
