@@ -273,9 +273,12 @@ def _guard_postgresql() -> None:
         FOR EACH ROW WHEN (OLD.status IN ('complete', 'failed'))
         EXECUTE FUNCTION tokenkit_settled()
     """)
-    # Whoever writes records may not make tables; this makes the month's, and nothing else. It
-    # runs as the tables' owner, so its search path is pinned, and functions are called by
-    # their schema: in one that others may write to, theirs could fit the call better.
+    # Whoever writes records may not make tables; this makes the month's, and nothing else. It runs
+    # as the tables' owner, so its search path is pinned, and functions are called by their schema:
+    # in one that others may write to, theirs could fit the call better. The lock waits for others
+    # that make one, and for nobody who reads or writes records; a partition is attached, since
+    # making it in its place would wait for them all. Unlike an advisory lock, this one also brings
+    # what is known of the tables up to date.
     op.execute("""
         DO $outer$ BEGIN EXECUTE format($make$
             CREATE FUNCTION tokenkit_audit_partition(moment timestamptz) RETURNS void
@@ -286,10 +289,13 @@ def _guard_postgresql() -> None:
                 whole text := pg_catalog.format('%%I.%%I', %1$L, name);
             BEGIN
                 IF pg_catalog.to_regclass(whole) IS NOT NULL THEN RETURN; END IF;
-                PERFORM pg_catalog.pg_advisory_xact_lock(7205759403792795);
+                LOCK TABLE audit_records IN SHARE UPDATE EXCLUSIVE MODE;
                 IF pg_catalog.to_regclass(whole) IS NOT NULL THEN RETURN; END IF;
                 EXECUTE pg_catalog.format(
-                    'CREATE TABLE %%s PARTITION OF audit_records FOR VALUES FROM (%%L) TO (%%L)',
+                    'CREATE TABLE %%s (LIKE audit_records INCLUDING ALL)', whole
+                );
+                EXECUTE pg_catalog.format(
+                    'ALTER TABLE audit_records ATTACH PARTITION %%s FOR VALUES FROM (%%L) TO (%%L)',
                     whole, month AT TIME ZONE 'UTC',
                     (month + interval '1 month') AT TIME ZONE 'UTC'
                 );
