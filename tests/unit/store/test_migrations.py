@@ -1,8 +1,12 @@
 """Migrations: up, down and up again, with rows in place; models and tables can't drift."""
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -12,9 +16,22 @@ from alembic.migration import MigrationContext
 from sqlalchemy import insert, select
 
 from tokenkit.errors import SchemaOutdated, StoreError
+from tokenkit.store import upgrading
 from tokenkit.store.database import Database
-from tokenkit.store.models import Base, DatasetRow, RunRow
-from tokenkit.store.upgrading import current, downgrade, revisions, upgrade
+from tokenkit.store.models import Base, DatasetRow, RunInputRow, RunRow
+from tokenkit.store.upgrading import (
+    MIGRATIONS,
+    current,
+    downgrade,
+    require_current,
+    revisions,
+    statements,
+    upgrade,
+)
+from tokenkit.testing.postgresql import PostgresServer
+
+PATIENCE = 300
+"""Seconds that a process may take on a machine that does much else."""
 
 
 def rows(run_id):
@@ -34,8 +51,8 @@ def rows(run_id):
     }
 
 
-def test_models_and_tables_are_the_same(database):
-    """Alembic finds nothing that a migration would have to change."""
+def differences(database):
+    """Give what a migration would have to change for the tables to be the models'."""
 
     def of_ours(thing, name, kind, reflected, compared_to):
         # Partitions are made by the month, and are no models.
@@ -45,7 +62,25 @@ def test_models_and_tables_are_the_same(database):
         context = MigrationContext.configure(
             connection, opts={"include_object": of_ours, "compare_type": True}
         )
-        assert compare_metadata(context, Base.metadata) == []
+        return compare_metadata(context, Base.metadata)
+
+
+def ended(arguments, *, count):
+    """Run a piece of Python in several processes at once, and give how they ended."""
+    command = [sys.executable, "-c", *arguments]
+    started = [subprocess.Popen(command, env=os.environ) for _ in range(count)]
+    try:
+        return [process.wait(PATIENCE) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_models_and_tables_are_the_same(database):
+    """Alembic finds nothing that a migration would have to change."""
+
+    assert differences(database) == []
 
 
 def test_down_and_up_again_from_every_revision(database):
@@ -129,11 +164,121 @@ def test_eight_processes_upgrade_at_once(kind, tmp_path, request):
         "from tokenkit.store.upgrading import upgrade\n"
         "with Database.open(sys.argv[1], check=False) as database: upgrade(database)\n"
     )
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, url], env=os.environ) for _ in range(8)
-    ]
-    assert [process.wait(300) for process in started] == [0] * 8
+    assert ended([code, url], count=8) == [0] * 8
     Database.open(url).close()
+
+
+def test_an_embedded_database_upgrades_itself_under_two_processes_at_once(tmp_path):
+    """Whoever opens it first makes its tables; the other waits, and both go on."""
+    code = (
+        "import sys; from tokenkit.store.database import Database\n"
+        "with Database.open(sys.argv[1]) as database, database.begin() as connection:\n"
+        "    connection.exec_driver_sql('UPDATE audit_head SET number = number + 1')\n"
+    )
+    for number in range(3):
+        url = f"sqlite:///{tmp_path / str(number) / 'store.db'}"
+        assert ended([code, url], count=2) == [0] * 2
+        with Database.open(url) as database, database.read() as connection:
+            found = connection.exec_driver_sql("SELECT number FROM audit_head").scalar_one()
+        assert found == 2
+
+
+def test_threads_open_new_databases_at_once(tmp_path):
+    """One another's, and ones of their own; Alembic alone couldn't."""
+    ready = threading.Barrier(8)
+
+    def opened(number: int) -> None:
+        ready.wait(60)
+        for name in ("shared", f"own-{number}"):
+            Database.open(f"sqlite:///{tmp_path / name}.db").close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(opened, range(8)))
+
+
+def test_two_databases_of_a_server_are_upgraded_at_once():
+    """The roles belong to the server: whoever comes second finds them."""
+    with PostgresServer() as server:
+        code = (
+            "import sys; from tokenkit.store.database import Database\n"
+            "from tokenkit.store.upgrading import upgrade\n"
+            "with Database.open(sys.argv[1], check=False) as database: upgrade(database)\n"
+        )
+        names = ("one", "two", "three")
+        for name in names:
+            server.execute(f"CREATE DATABASE {name}")
+        with ThreadPoolExecutor(3) as pool:
+            urls = [[code, server.url(name)] for name in names]
+            assert list(pool.map(lambda url: ended(url, count=1), urls)) == [[0]] * 3
+
+
+def test_the_sql_that_is_shown_is_the_sql_that_runs(empty_postgresql):
+    """Run by hand, it leaves the same tables; where nothing is to be done, it is empty."""
+    with Database.open(empty_postgresql.url, check=False) as database:
+        written = statements(database)
+        assert written.startswith("BEGIN;")
+        with pytest.raises(SchemaOutdated):
+            Database.open(empty_postgresql.url)
+    empty_postgresql.server.execute(written, database=empty_postgresql.name)
+    with Database.open(empty_postgresql.url) as database:
+        assert statements(database) == ""
+        assert differences(database) == []
+
+
+def test_the_sql_for_sqlite_is_whole(tmp_path):
+    """As SQLite's own shell would run it."""
+    with Database.open(f"sqlite:///{tmp_path / 'empty.db'}", check=False) as database:
+        written = statements(database)
+    connection = sqlite3.connect(tmp_path / "made.db", isolation_level=None)
+    connection.executescript(written)
+    connection.close()
+    with Database.open(f"sqlite:///{tmp_path / 'made.db'}", check=False) as database:
+        require_current(database)
+        assert differences(database) == []
+
+
+def test_a_table_that_others_refer_to_can_be_made_anew(tmp_path, monkeypatch):
+    """As later migrations will have to on SQLite; rows that then refer to nothing are refused."""
+    versions = tmp_path / "100% ours" / "versions"
+    shutil.copytree(MIGRATIONS, versions.parent, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(upgrading, "MIGRATIONS", versions.parent)
+    before = revisions()[-1]
+    (versions / "9001_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision, down_revision = '9001', '{before}'\n"
+        "def upgrade():\n"
+        "    with op.batch_alter_table('datasets', recreate='always') as table:\n"
+        "        table.add_column(sa.Column('note', sa.Text()))\n"
+    )
+    (versions / "9002_lossy.py").write_text(
+        "from alembic import op\nrevision, down_revision = '9002', '9001'\n"
+        "def upgrade():\n    op.execute('DELETE FROM datasets')\n"
+    )
+    moment = datetime.now(UTC)
+    with Database.open(f"sqlite:///{tmp_path / 'store.db'}", check=False) as database:
+        upgrade(database, before)
+        with database.begin() as connection:
+            connection.execute(insert(RunRow).values(rows(run := uuid4())))
+            connection.execute(
+                insert(DatasetRow).values(id=1, namespace="file", name="/a", first_seen=moment)
+            )
+            used = {"run_id": run, "dataset_id": 1, "started": moment, "fields": [], "files": 1}
+            connection.execute(insert(RunInputRow).values(used))
+        upgrade(database, "9001")
+        with pytest.raises(StoreError, match="refer to nothing"):
+            upgrade(database, "9002")
+        with database.begin() as connection:
+            assert current(connection) == "9001"
+            assert connection.exec_driver_sql("SELECT note FROM datasets").all() == [(None,)]
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+def test_differences_would_be_found(database):
+    """The check for drift sees a column and an index that the models don't have."""
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN note TEXT")
+        connection.exec_driver_sql("CREATE INDEX strange ON runs (actor)")
+    assert {found[0] for found in differences(database)} == {"remove_column", "remove_index"}
 
 
 def test_looking_costs_no_migrations(tmp_path):

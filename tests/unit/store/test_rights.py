@@ -1,16 +1,18 @@
 """What PostgreSQL itself refuses: to those who write records, and to their tables' owner."""
 
+import re
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import LargeBinary, insert
 
 from tests.unit.store.test_migrations import rows
 from tokenkit.errors import StoreError
 from tokenkit.store.database import Database
-from tokenkit.store.models import RunRow
+from tokenkit.store.models import AuditBatch, AuditEntry, Base, RunRow
+from tokenkit.store.models.declarative import Moment
 from tokenkit.store.upgrading import upgrade
 from tokenkit.testing.postgresql import PostgresServer
 
@@ -59,6 +61,63 @@ def test_the_writer_can_neither_delete_nor_truncate(filled, table):
     assert refused(filled.writer_url, f"DELETE FROM {table}")
     assert refused(filled.writer_url, f"TRUNCATE {table} CASCADE")
     assert refused(filled.writer_url, f"DROP TABLE {table} CASCADE")
+
+
+MOVED = {
+    "audit_head": {"number", "link"},
+    "runs": {
+        "status", "ended", "policy_digest", "rows_read", "rows_written", "rows_rejected", "rejects",
+        "error_code", "proofs",
+    },
+}  # fmt: skip
+
+
+def test_every_table_of_lineage_and_audit_is_tested_here():
+    """A new one can't be left out."""
+    tested = {name for name in EVERY if not re.search(r"_\d{4}_\d\d$|alembic", name)}
+    modules = ("tokenkit.store.models.lineage", "tokenkit.store.models.audit")
+    mapped = {
+        mapper.class_.__tablename__
+        for mapper in Base.registry.mappers
+        if mapper.class_.__module__ in modules
+    }
+    assert tested == mapped
+
+
+@pytest.mark.parametrize("table", EVERY)
+def test_the_writer_changes_no_column_but_those_that_move(filled, table):
+    """Each column of each table is tried, and each refused by PostgreSQL itself."""
+    columns = filled.server.execute(
+        f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'",
+        database=filled.name,
+    )
+    assert columns
+    changed = {
+        name
+        for (name,) in columns
+        if not refused(filled.writer_url, f'UPDATE {table} SET "{name}" = "{name}"')
+    }
+    assert changed == MOVED.get(table, set())
+
+
+@pytest.mark.parametrize("way", ["UPDATE {} SET {} = {}", "DELETE FROM {}"])
+def test_an_embedded_log_cannot_be_changed(tmp_path, way):
+    """SQLite's triggers refuse it, of records, of batches, and of the chain's end."""
+    with Database.open(f"sqlite:///{tmp_path / 'store.db'}") as database:
+        with database.begin() as connection:
+            for model in (AuditEntry, AuditBatch):
+                values = {
+                    column.name: JANUARY if isinstance(column.type, Moment) else b"1"
+                    if isinstance(column.type, LargeBinary) else 1
+                    for column in model.__table__.columns
+                }  # fmt: skip
+                connection.execute(insert(model).values(values))
+        tables = {"audit_records": "actor", "audit_batches": "key"}
+        if way.startswith("DELETE"):
+            tables["audit_head"] = "link"
+        for table, column in tables.items():
+            with pytest.raises(StoreError, match="refuses"), database.begin() as connection:
+                connection.exec_driver_sql(way.format(table, column, column))
 
 
 @pytest.mark.parametrize("table", LOG)
