@@ -215,8 +215,7 @@ class KeyVersion(Unexportable):
         return f"<KeyVersion {self.name!r} {self.number}: id {self.id}, {self.state}>"
 
 
-# A frozen dataclass with slots gets one that gives all fields away; before Python 3.11.3 that one
-# even takes the place of the class's own.
+# A frozen dataclass with slots gets one that gives all fields away, on Python 3.11.2 in any case.
 KeyVersion.__getstate__ = Unexportable.__getstate__  # type: ignore[method-assign]
 
 
