@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from tokenkit.errors import KeyConflict
-from tokenkit.keys.key import KeyRecord, KeyState, KeyVersion, checked_name
+from tokenkit.keys.key import KeyRecord, KeyState, KeyVersion
 from tokenkit.keys.loading import release
+from tokenkit.keys.names import checked_name
 
 _Held: TypeAlias = tuple[KeyRecord, KeyVersion]
 

@@ -15,8 +15,9 @@ from tokenkit.errors import (
 )
 from tokenkit.keys import adoption, copies, generations, lifecycle, storage
 from tokenkit.keys.file import seal
-from tokenkit.keys.key import Access, Key, KeyRecord, KeyVersion, Lease, checked_name, describe
+from tokenkit.keys.key import Access, Key, KeyRecord, KeyVersion, Lease, describe
 from tokenkit.keys.loading import generate, import_secret, release
+from tokenkit.keys.names import checked_name
 from tokenkit.keys.pins import Pins
 from tokenkit.keys.providers import KeyProvider
 from tokenkit.keys.unexportable import Unexportable

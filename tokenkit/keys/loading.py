@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from tokenkit import _native
 from tokenkit.errors import InvalidKey, KeyConflict
-from tokenkit.keys.key import KeyRecord, KeyVersion, checked_name
+from tokenkit.keys.key import KeyRecord, KeyVersion
+from tokenkit.keys.names import checked_name
 
 _SECRET_BYTES = 32
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from tokenkit.errors import KeyExists, KeyringError
 from tokenkit.keys import generations, lifecycle, storage
 from tokenkit.keys.file import new_keyring_id, seal, unseal
-from tokenkit.keys.key import Access, KeyRecord, checked_access, checked_name
+from tokenkit.keys.key import Access, KeyRecord, checked_access
 from tokenkit.keys.keyring import Keyring, digest
 from tokenkit.keys.loading import generate, release
+from tokenkit.keys.names import checked_name
 from tokenkit.keys.pins import PinsGiven
 from tokenkit.keys.pins import resolve as resolve_pins
 from tokenkit.keys.providers import KeyProvider

@@ -8,15 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tokenkit.errors import InvalidKey
-from tokenkit.keys.key import (
-    MAX_NUMBER,
-    MAX_ROTATE_AFTER,
-    KeyKind,
-    KeyRecord,
-    KeyState,
-    KeyVersion,
-    checked_name,
-)
+from tokenkit.keys.key import MAX_NUMBER, MAX_ROTATE_AFTER, KeyKind, KeyRecord, KeyState, KeyVersion
+from tokenkit.keys.names import checked_name
 from tokenkit.keys.strict_json import (
     MalformedError,
     compact,

@@ -13,8 +13,9 @@ from typing import Literal, TypeAlias, get_args
 from tokenkit import _native
 from tokenkit.errors import InvalidKey, KeyExists, KeyringError
 from tokenkit.keys import storage
-from tokenkit.keys.key import Key, KeyKind, KeyRecord, KeyState, KeyVersion, checked_domain
+from tokenkit.keys.key import Key, KeyKind, KeyRecord, KeyState, KeyVersion
 from tokenkit.keys.keyring import Keyring
+from tokenkit.keys.names import checked_domain
 
 KeysetAlgorithm: TypeAlias = Literal["aes-siv", "hmac"]
 """What a keyset's keys are for: deterministic AEAD, or message authentication."""

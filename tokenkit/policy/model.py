@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tokenkit.errors import InvalidKey, PolicyError, SchemeError, TokenkitError
 from tokenkit.keys import Pins
-from tokenkit.keys.key import checked_name
+from tokenkit.keys.names import checked_name
 from tokenkit.keys.strict_json import MalformedError, compact
 from tokenkit.policy.complaints import Location, Place, complaint
 from tokenkit.policy.fields import PolicyFields, TokenizedColumn, Unlisted, UntouchedColumn

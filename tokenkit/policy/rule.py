@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, get_args
 
 from tokenkit.errors import DomainTooSmall, KeyVersionUnknown, SchemeError
-from tokenkit.keys.key import checked_name
+from tokenkit.keys.names import checked_name
 from tokenkit.policy.values import (
     Normalization,
     literals_in_domain,

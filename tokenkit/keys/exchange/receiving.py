@@ -20,8 +20,9 @@ from tokenkit.errors import (
 from tokenkit.keys.exchange import replays
 from tokenkit.keys.exchange.document import LABEL, Document, Exchange, checked_purpose, decoded
 from tokenkit.keys.exchange.terms import check_keys, check_terms
-from tokenkit.keys.key import KeyRecord, checked_name
+from tokenkit.keys.key import KeyRecord
 from tokenkit.keys.loading import release
+from tokenkit.keys.names import checked_name
 from tokenkit.keys.opening import edit_keyring
 from tokenkit.keys.payload import read_metadata
 from tokenkit.keys.pins import PinsGiven
@@ -101,7 +102,7 @@ def import_keys(
     Examples
     --------
     >>> import os, tempfile
-    >>> from tokenkit.keys import create_keyring, open_keyring
+    >>> from tokenkit.keys import Keyring, create_keyring, open_keyring
     >>> from tokenkit.keys.exchange import export_keys
     >>> from tokenkit.keys.providers.passphrase import PassphraseProvider
     >>> from tokenkit.testing.key_pairs import key_pairs
