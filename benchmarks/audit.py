@@ -133,17 +133,12 @@ def verify(url: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Measure and print, or do a step in a process of its own."""
-    if sys.argv[1:2] == ["verify"]:
-        print(json.dumps(verify(sys.argv[2])))
-        return
+def measure(rows: int, batch: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Append and verify on a server of its own; gives the facts of each."""
     from tokenkit.store.database import Database
     from tokenkit.store.upgrading import upgrade
     from tokenkit.testing.postgresql import PostgresServer
 
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else _ROWS
-    batch = int(sys.argv[2]) if len(sys.argv) > 2 else _BATCH
     with tempfile.TemporaryDirectory() as folder, PostgresServer(durable=True) as server:
         os.environ["XDG_DATA_HOME"] = folder
         with Database.open(server.url(), check=False) as database:
@@ -151,18 +146,42 @@ def main() -> None:
         done = ingest(server.url(), rows, batch)
         command = [sys.executable, "-m", "benchmarks.audit", "verify", server.url()]
         output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-        found = json.loads(output)
+    found: dict[str, Any] = json.loads(output)
     assert found["records"] == rows
-    print(f"{rows:,} records in batches of {batch:,}, fsync and synchronous_commit on")
-    print(f"append: {rows / done['wall']:,.0f} records/s, {done['wall']:.2f} s")
-    for side in ("client", "server"):
-        if done[side] is not None:
-            rate = rows / done[side]
-            print(f"  {side}: {done[side]:.2f} CPU seconds ({rate:,.0f} records a CPU second)")
-    print(
-        f"verify: {rows / found['wall']:,.0f} records/s, {found['wall']:.2f} s, "
-        f"{found['client']:.2f} CPU seconds, {found['peak'] / 2**20:.0f} MiB at the peak"
-    )
+    return done, found
+
+
+def results(
+    rows: int = _ROWS, batch: int = _BATCH
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Measure, as a table: headings, and a line for appending and for verifying."""
+    headings = ("", "records/s", "s", "client CPU s", "server CPU s", "peak MiB")
+    lines: list[tuple[str, ...]] = []
+    for name, one in zip(("append", "verify"), measure(rows, batch), strict=True):
+        server = one.get("server")
+        lines.append(
+            (
+                f"{name} {rows:,} records",
+                f"{rows / one['wall']:,.0f}",
+                f"{one['wall']:.2f}",
+                f"{one['client']:.2f}",
+                "" if server is None else f"{server:.2f}",
+                f"{one['peak'] / 2**20:.0f}" if "peak" in one else "",
+            )
+        )
+    return headings, lines
+
+
+def main() -> None:
+    """Measure and print, or do a step in a process of its own."""
+    if sys.argv[1:2] == ["verify"]:
+        print(json.dumps(verify(sys.argv[2])))
+        return
+    sizes = [int(word) for word in sys.argv[1:3]]
+    headings, lines = results(*sizes)
+    for line in lines:
+        named = zip(headings[1:], line[1:], strict=True)
+        print(line[0], *(f"{value} {heading}" for heading, value in named if value), sep=", ")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,10 @@ _JOB_NOTE = (
     "start and imports among them; the peak is the process's. Medians."
 )
 
+_AUDIT_NOTE = (
+    "PostgreSQL with fsync and synchronous_commit on; batches of 50,000, each a transaction. The "
+    "verifier is a process of its own."
+)
 _LINEAGE_NOTE = (
     "Traces both ways through 100,000 runs of 20 columns; a + means that the limit of ways, 1,000 "
     "in each direction, was reached. CPU is this process's: all of it on SQLite, the client's on "
@@ -122,6 +126,12 @@ def lineage_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Re
     """Traces through many runs."""
     numbers = [dict(zip(headings, line, strict=True)) for line in lines]
     return Results("Lineage", headings, lines, _LINEAGE_NOTE, numbers)
+
+
+def audit_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Results:
+    """Records chained into PostgreSQL, and verified."""
+    numbers = [dict(zip(headings, line, strict=True)) for line in lines]
+    return Results("Audit log", headings, lines, _AUDIT_NOTE, numbers)
 
 
 def print_table(console: Console, results: Results) -> None:
