@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
-import subprocess
-import sys
-
 import pyarrow as pa
 import pytest
 
@@ -137,64 +131,3 @@ def test_rows_of_any_shape_are_faults_and_no_errors(ring):
         assert not verifier.settle()
     assert not ChainVerifier([]).finish(None)
     assert not ChainVerifier([]).finish((0, b"short"))
-
-
-_SCAN = """
-import sys
-import pyarrow as pa
-from tokenkit.engines import audit_chain
-from tokenkit.keys import Keyring
-
-MASK = bytes(byte ^ 0x5A for byte in range(256))
-
-def found(masked):
-    counts = [0] * len(masked)
-    for line in open("/proc/self/maps").read().splitlines():
-        place, rights = line.split()[:2]
-        if "w" not in rights:
-            continue
-        start, end = (int(part, 16) for part in place.split("-"))
-        with open("/proc/self/mem", "rb", 0) as memory:
-            memory.seek(start)
-            held = memory.read(end - start).translate(MASK)
-        counts = [count + held.count(one) for count, one in zip(counts, masked)]
-    return counts
-
-secret = bytearray.fromhex(sys.stdin.readline()).translate(MASK)
-ring = Keyring.from_secrets({"audit": secret})
-secret[:] = bytes(32)
-masked = [bytes.fromhex(part) for part in sys.stdin.readline().split()]
-row = {"at": 5, "actor": "ada", "action": "rekey", "outcome": "complete"}
-rows = pa.array([row] * 5000, audit_chain.RECORD_TYPE)
-version = ring["audit"].primary
-for _ in range(20):
-    audit_chain.chain(version, bytes(32), rows)
-    audit_chain.token_hash(version, "digits", "123456")
-verifier = audit_chain.ChainVerifier([version])
-print(found(masked)[0] > 0)
-del verifier, version
-ring.close()
-print(found(masked)[1:])
-"""
-
-
-@pytest.mark.slow
-def test_no_key_is_left_when_the_keyring_is_closed():
-    """Neither what HKDF makes of the version, nor its subkeys, nor what HMAC makes of them."""
-    secret = os.urandom(32)
-    pseudorandom = hmac.digest(bytes(32), secret, "sha256")
-    needles = [secret, pseudorandom]
-    for purpose, domain in ((reference_audit.AUDIT_CHAIN, b""), (12, b"digits")):
-        info = b"tokenkit/1\0" + bytes([purpose]) + domain + b"\x01"
-        subkey = hmac.new(pseudorandom, info, hashlib.sha256).digest()
-        pads = [bytes(byte ^ pad for byte in subkey) for pad in (0x36, 0x5C)]
-        needles += [subkey, *pads]
-    masked = [bytes(byte ^ 0x5A for byte in needle).hex() for needle in needles]
-    done = subprocess.run(
-        [sys.executable, "-c", _SCAN],
-        input=f"{masked[0]}\n{' '.join(masked)}\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ["True", str([0] * (len(needles) - 1))]
