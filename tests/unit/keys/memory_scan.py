@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 import tokenkit as tk
+from tokenkit.engines import audit_chain
 from tokenkit.engines.column import ColumnCall
 from tokenkit.engines.polars.rejects import RejectCell, open_rows, seal_rows
 from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
@@ -134,8 +136,19 @@ def rejecting(ring: tk.Keyring, calls: int) -> None:
         rows.with_columns(sealed).select(open_rows(cells, RUN, values=columns, **place))
 
 
+def auditing(ring: tk.Keyring, calls: int) -> None:
+    """Chain audit records, verify them, and name tokens in them."""
+    key = ring["a"].primary
+    row = {"at": 5, "actor": "ada", "action": "rekey", "outcome": "complete"}
+    records = pa.array([row] * 500, audit_chain.RECORD_TYPE)
+    for _ in range(calls // 16):
+        audit_chain.chain(key, bytes(32), records)
+        audit_chain.token_hash(key, "digits", "123456")
+        audit_chain.ChainVerifier([key])
+
+
 TASKS: dict[str, Callable[[tk.Keyring, int], None]] = {
-    task.__name__: task for task in (threads, signals, engines, rekeying, rejecting)
+    task.__name__: task for task in (threads, signals, engines, rekeying, rejecting, auditing)
 }
 
 

@@ -1,5 +1,6 @@
 """After a release no copy of a key, a subkey or a round key is left in the process's memory."""
 
+import hmac
 import os
 import subprocess
 import sys
@@ -84,9 +85,15 @@ def needles(secret: bytes) -> list[bytes]:
     text, sealed = subkey(1, "text", 64), subkey(1, "digits", 64)
     proof = derive(subkey(9, "digits"), _RUN + b"\0\0\0\4file\0\0\0\1v", 64)
     rejects = derive(subkey(10, "digits"), _RUN)
+    audit = [subkey(11, ""), subkey(12, "digits")]
     macs = [text[:32], sealed[:32], proof[:32]]
     ciphers = [subkey(2, "digits"), text[32:], sealed[32:], rejects]
     pieces = [secret[:16], secret[16:], proof[32:48], proof[48:], encrypt(rejects, bytes(16))]
+    for key in (hmac.digest(bytes(32), secret, "sha256"), *audit):
+        # As it is, and as HMAC pads it (RFC 2104 section 2).
+        for pad in (0, 0x36, 0x5C):
+            padded = bytes(byte ^ pad for byte in key)
+            pieces += [padded[:16], padded[16:]]
     for key in macs + ciphers:
         pieces += round_keys(key)
     for key in macs:
@@ -133,7 +140,7 @@ def test_nothing_is_left_after_ten_thousand_calls(kernel):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("task", ["signals", "engines", "rekeying", "rejecting"])
+@pytest.mark.parametrize("task", ["signals", "engines", "rekeying", "rejecting", "auditing"])
 def test_nothing_is_left_after_other_work(task, kernel):
-    """Nor does a signal leave one, nor another engine, a rekey with a proof or a rejected row."""
+    """Nor does a signal, another engine, a rekey with a proof, a rejected row or the audit log."""
     assert scan("released", task, 800, kernel) == 0

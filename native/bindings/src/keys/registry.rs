@@ -117,12 +117,12 @@ impl KeyMaterial {
 
     /// The key of the audit log's chain.
     pub fn chain_key(&self) -> ChainKey {
-        ChainKey::new(&self.derived::<32>(Purpose::AuditChain, ""))
+        scrubbed(|| ChainKey::new(&self.derived::<32>(Purpose::AuditChain, "")))
     }
 
     /// The keyed hash by which the audit log names a token of a domain.
     pub fn token_hash(&self, domain: &str, token: &[u8]) -> [u8; 32] {
-        token_hash(&self.derived::<32>(Purpose::AuditTokenHash, domain), token)
+        scrubbed(|| token_hash(&self.derived::<32>(Purpose::AuditTokenHash, domain), token))
     }
 
     /// The version's bytes, for sealing a keyring.
