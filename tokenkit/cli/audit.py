@@ -178,6 +178,7 @@ def retain(
 
     The log is verified first; nothing is removed from one that was altered.
     """
+    from tokenkit.lineage.actor import actor
     from tokenkit.store.audit import audit_key, verifying_keys
     from tokenkit.store.audit import retain as retained
     from tokenkit.store.database import Database
@@ -186,18 +187,9 @@ def retain(
     if not yes:
         typer.confirm(f"Remove all audit records from before {moment:%Y-%m-%d}?", abort=True)
     with opened(keyring, kek) as ring, Database.open(url) as database:
-        found = retained(database, moment, verifying_keys(ring), audit_key(ring), actor=_user())
+        found = retained(database, moment, verifying_keys(ring), audit_key(ring), actor=actor())
     if not quiet:
         typer.echo(f"Removed {found.removed:,} records from before {moment:%Y-%m-%d}")
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _moment(given: str | None, option: str) -> datetime | None:

@@ -2,9 +2,7 @@
 
 import contextlib
 import hashlib
-import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +26,6 @@ from tokenkit.jobs.targets import Target, is_folder
 from tokenkit.keys import Keyring
 from tokenkit.keys.strict_json import compact
 from tokenkit.lineage import (
-    ColumnCounts,
     ColumnEdge,
     Dataset,
     DatasetUse,
@@ -39,6 +36,7 @@ from tokenkit.lineage import (
     Unrecorded,
     current_recorder,
 )
+from tokenkit.lineage.actor import actor
 from tokenkit.lineage.naming import of_file, of_folder, storable
 from tokenkit.lineage.run_record import Action
 
@@ -131,14 +129,8 @@ class JobRun:
         if target is None:
             yield
             return
-        recording.prepare(self._record(counts, target, size))
-        try:
+        with publishing(recording, self._record(counts, target, size), target.is_published):
             yield
-        except BaseException:
-            if target.is_published():
-                recording.leave_open()
-            raise
-        recording.complete()
 
     def settle(self, read: int, written: int, rejected: int) -> None:
         """Complete the record of a run that was found done; rows alone are known of it."""
@@ -236,7 +228,7 @@ class JobRun:
             key_version=_shared(call.version.number for call in calls),
             key_id=_shared(call.version.id for call in calls),
             domain=_shared(call.rule.domain for call in calls),
-            counts=None if counts is None else _counts(counts),
+            counts=counts,
         )
 
     def _way(self, name: str, output: Dataset, action: Action) -> ColumnEdge:
@@ -248,6 +240,29 @@ class JobRun:
             output_column=column,
             action=action,
         )
+
+
+@contextlib.contextmanager
+def publishing(
+    recording: Recording, record: RunRecord, is_published: Callable[[], bool]
+) -> Iterator[None]:
+    """Record a run before its outputs get their names in the block, and that they have them.
+
+    Parameters
+    ----------
+    recording, record
+        Where to, and what.
+    is_published
+        Says, after an error, whether an output may have its name.
+    """
+    recording.prepare(record)
+    try:
+        yield
+    except BaseException:
+        if is_published():
+            recording.leave_open()
+        raise
+    recording.complete()
 
 
 def begun(run: str, operation: str) -> RunRecord:
@@ -310,18 +325,6 @@ def fingerprint(files: Iterable[Iterable[object]]) -> str:
 
 
 @cache
-def actor() -> str:
-    """Say who started this process: the system's user, and the machine."""
-    try:
-        import pwd  # noqa: PLC0415 - not on every platform
-
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "unknown")
-    return storable(f"{user}@{socket.gethostname()}")
-
-
-@cache
 def _version() -> str:
     try:
         return version(_DISTRIBUTION)
@@ -358,14 +361,3 @@ def _shared(values: Iterable[_T]) -> _T | None:
     """Give what is the same for every file; None if it isn't."""
     found = set(values)
     return found.pop() if len(found) == 1 else None
-
-
-def _counts(column: ColumnReport) -> ColumnCounts:
-    return ColumnCounts(
-        done=column.done,
-        null=column.null,
-        empty=column.empty,
-        literal=column.literal,
-        sealed=column.sealed,
-        invalid=dict(column.invalid),
-    )

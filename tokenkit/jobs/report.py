@@ -1,43 +1,28 @@
 """What a job did, in numbers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from tokenkit.errors import InvalidValues
+from tokenkit.lineage import ColumnCounts
 
 Status: TypeAlias = Literal["done", "skipped", "dry-run", "refused"]
 """Done, not done because it had been done already, only counted, or given up over values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnReport:
-    """What became of the values of one column.
+class ColumnReport(ColumnCounts):
+    """What became of the values of one column: its counts, and the scheme.
 
     Attributes
     ----------
     scheme
         The scheme's name; ``keep`` for a column that stays and has values of another type than it
         was to have.
-    done
-        How many values were tokenized (or detokenized).
-    null, empty
-        How many were null and stayed so, or were the empty string and stayed so.
-    literal
-        How many were literals of the policy and stayed themselves.
-    sealed
-        How many of those that didn't fit became sealed tokens.
-    invalid
-        How many didn't fit, by reason code; the sealed ones are among them.
     """
 
     scheme: str
-    done: int
-    null: int
-    empty: int
-    literal: int = 0
-    sealed: int = 0
-    invalid: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def invalid_count(self) -> int:

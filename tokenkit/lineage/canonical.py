@@ -13,7 +13,7 @@ from typing import Final
 
 from tokenkit.keys.strict_json import compact
 from tokenkit.lineage.datasets import DatasetUse
-from tokenkit.lineage.run_record import ColumnCounts, ColumnEdge, RunRecord
+from tokenkit.lineage.run_record import ColumnEdge, RunRecord
 
 _FORM: Final = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,16 +96,5 @@ def _edge(edge: ColumnEdge) -> dict[str, object]:
         "key_version": edge.key_version,
         "key_id": edge.key_id,
         "domain": edge.domain,
-        "counts": None if edge.counts is None else _counts(edge.counts),
-    }
-
-
-def _counts(counts: ColumnCounts) -> dict[str, object]:
-    return {
-        "done": counts.done,
-        "null": counts.null,
-        "empty": counts.empty,
-        "literal": counts.literal,
-        "sealed": counts.sealed,
-        "invalid": dict(counts.invalid),
+        "counts": None if edge.counts is None else edge.counts.to_mapping(),
     }

@@ -1,9 +1,9 @@
 """The recorder that jobs go through where none is named."""
 
 import threading
-from collections.abc import Callable
-from contextvars import ContextVar, Token
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from tokenkit.lineage.recorder import Recorder, Unrecorded
 
@@ -12,29 +12,8 @@ _lock = threading.Lock()
 _default: Callable[[], Recorder] = Unrecorded
 
 
-class RecorderUse:
-    """What :func:`use_recorder` gives back: a context manager."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._token: Token[Recorder | None] | None = None
-
-    def __enter__(self) -> Recorder:
-        self._token = _override.set(self._recorder)
-        return self._recorder
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._token is not None:
-            _override.reset(self._token)
-            self._token = None
-
-
-def use_recorder(recorder: Recorder) -> RecorderUse:
+@contextmanager
+def use_recorder(recorder: Recorder) -> Iterator[Recorder]:
     """Let jobs in a block go through another recorder.
 
     Parameters
@@ -49,7 +28,11 @@ def use_recorder(recorder: Recorder) -> RecorderUse:
     ...     current_recorder() is recorder
     True
     """
-    return RecorderUse(recorder)
+    token = _override.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _override.reset(token)
 
 
 def current_recorder() -> Recorder:

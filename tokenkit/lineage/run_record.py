@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from tokenkit.lineage.datasets import Dataset, DatasetUse
@@ -37,6 +37,23 @@ class ColumnCounts:
     literal: int = 0
     sealed: int = 0
     invalid: Mapping[str, int] = field(default_factory=dict)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the counts by name, as JSON has them.
+
+        Examples
+        --------
+        >>> ColumnCounts(done=3, null=1, empty=0).to_mapping()["done"]
+        3
+        """
+        return {
+            "done": self.done,
+            "null": self.null,
+            "empty": self.empty,
+            "literal": self.literal,
+            "sealed": self.sealed,
+            "invalid": dict(self.invalid),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

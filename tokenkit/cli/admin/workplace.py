@@ -2,9 +2,7 @@
 
 import contextlib
 import json
-import os
 import secrets
-import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,13 +35,14 @@ def change(keyring: Path | None, kek: str | None) -> "Iterator[tuple[Work, Keyri
     """Begin a change, which is in the audit log before it counts, by the system's user."""
     from tokenkit.access.auditing import ChainedAuditor
     from tokenkit.access.tables.changes import Work
+    from tokenkit.lineage.actor import actor
     from tokenkit.store.audit import AuditLog, audit_key
     from tokenkit.store.database import Database
 
     with opened(keyring, kek) as ring, Database.open() as database:
         auditor = ChainedAuditor(AuditLog(database), audit_key(ring))
         with database.begin() as connection:
-            yield Work(connection=connection, actor=operator(), auditor=auditor), ring
+            yield Work(connection=connection, actor=actor(), auditor=auditor), ring
 
 
 @contextlib.contextmanager
@@ -53,17 +52,6 @@ def reading() -> "Iterator[Any]":
 
     with Database.open() as database, database.read() as connection:
         yield connection
-
-
-def operator() -> str:
-    """Say who runs the command: the system's user and the machine, whatever is in variables."""
-    try:
-        import pwd
-
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except (ImportError, KeyError):
-        user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "unknown")
-    return f"{user}@{socket.gethostname()}"
 
 
 def new_password(source: str | None, user: str) -> tuple[str, str, bool]:

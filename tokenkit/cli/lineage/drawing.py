@@ -63,9 +63,14 @@ def graph(
         raise OutputExists(f"{html} is there already", hint="--force replaces it")
     drawn = _graph(dataset, column, upstream, downstream, depth, limit, runs)
     if html is not None:
+        from tokenkit.jobs.aside import AsideFile
         from tokenkit.lineage.graph import page
 
-        html.write_text(page(drawn), encoding="utf-8")
+        with AsideFile(html) as aside:
+            with aside.writer() as writer:
+                writer.write(page(drawn).encode())
+            aside.flush()
+            aside.publish(replace=force)
         if not (mermaid or as_json):
             typer.echo(f"Wrote {printable(str(html))}: {len(drawn.ways):,} ways of columns")
     if as_json:

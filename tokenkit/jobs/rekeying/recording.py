@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tokenkit.engines.polars.rekey import Proof
 from tokenkit.jobs.aside import masked
-from tokenkit.jobs.recording import begun, dataset_of, fields_of, fingerprint
+from tokenkit.jobs.recording import begun, dataset_of, fields_of, fingerprint, publishing
 from tokenkit.jobs.rekeying.preparation import RekeyInput
 from tokenkit.jobs.rekeying.request import RekeyRequest
 from tokenkit.keys import Keyring
@@ -97,14 +97,8 @@ class FileRun:
         is_published
             Says, after an error, whether the file may be in its place.
         """
-        recording.prepare(self._record(staged, rows, proofs))
-        try:
+        with publishing(recording, self._record(staged, rows, proofs), is_published):
             yield
-        except BaseException:
-            if is_published():
-                recording.leave_open()
-            raise
-        recording.complete()
 
     def settle(self) -> None:
         """Complete the record of the run that made the file, if it was killed just before that."""

@@ -145,7 +145,6 @@ class Trace:
 
 def edge_json(edge: ColumnEdge) -> dict[str, Any]:
     """Give what JSON can hold of a column's way."""
-    counts = edge.counts
     return {
         "input": {"dataset": str(edge.input), "column": edge.input_column},
         "output": {"dataset": str(edge.output), "column": edge.output_column},
@@ -155,16 +154,7 @@ def edge_json(edge: ColumnEdge) -> dict[str, Any]:
         "key_version": edge.key_version,
         "key_id": edge.key_id,
         "domain": edge.domain,
-        "counts": None
-        if counts is None
-        else {
-            "done": counts.done,
-            "null": counts.null,
-            "empty": counts.empty,
-            "literal": counts.literal,
-            "sealed": counts.sealed,
-            "invalid": dict(counts.invalid),
-        },
+        "counts": None if edge.counts is None else edge.counts.to_mapping(),
     }
 
 

@@ -155,7 +155,6 @@ def _input_field(edge: ColumnEdge) -> dict[str, Any]:
 
 
 def _column(edge: ColumnEdge) -> dict[str, Any]:
-    counts = edge.counts
     told = {
         "action": edge.action,
         "scheme": edge.scheme,
@@ -163,12 +162,7 @@ def _column(edge: ColumnEdge) -> dict[str, Any]:
         "keyVersion": edge.key_version,
         "keyId": edge.key_id,
         "domain": edge.domain,
-        "done": None if counts is None else counts.done,
-        "null": None if counts is None else counts.null,
-        "empty": None if counts is None else counts.empty,
-        "literal": None if counts is None else counts.literal,
-        "sealed": None if counts is None else counts.sealed,
-        "invalid": None if counts is None else dict(counts.invalid),
+        **({} if edge.counts is None else edge.counts.to_mapping()),
     }
     return {name: value for name, value in told.items() if value is not None}
 

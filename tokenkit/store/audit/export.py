@@ -1,8 +1,6 @@
 """``audit export``: the log as a file, all of it or a span of time."""
 
 import json
-import os
-import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +10,8 @@ import pyarrow as pa
 from sqlalchemy import select
 
 from tokenkit.engines.audit_chain import RECORD_TYPE
-from tokenkit.errors import OutputExists, StoreError
+from tokenkit.errors import StoreError
+from tokenkit.jobs.aside import AsideFile, already_there, refusing
 from tokenkit.store.models import AuditEntry
 
 if TYPE_CHECKING:
@@ -111,8 +110,10 @@ def export(
     ------
     OutputExists
         If the file is there, and isn't to be replaced.
+    JobError
+        If the system refuses to write it.
     StoreError
-        If the ending is another, or the database or the file fails.
+        If the ending is another, or the database fails.
     """
     if output.suffix not in SUFFIXES:
         raise StoreError(
@@ -120,32 +121,17 @@ def export(
             hint=f"name a file that ends with one of {', '.join(SUFFIXES)}",
         )
     if output.exists() and not replace:
-        raise OutputExists(
-            "the output is already there", file=str(output), hint="--force replaces it"
-        )
-    temporary = output.with_name(f".{output.name}.{secrets.token_hex(8)}.tmp")
-    reason = None
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            written = 0
+        raise already_there(output)
+    written = 0
+    with refusing(output), AsideFile(output) as aside:
+        with aside.writer() as file:
             writer: _Writer = _Parquet(file) if output.suffix == ".parquet" else _Lines(file)
             for rows in _pieces(database, since, until):
                 writer.write(rows)
                 written += len(rows)
             writer.close()
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
-        _flush(output.parent)
-    except OSError as exc:
-        reason, written = exc.strerror or type(exc).__name__, 0
-    finally:
-        temporary.unlink(missing_ok=True)
-    if reason is not None:
-        raise StoreError(
-            f"{output} can't be written: {reason}", hint="check the folder, and the disk's space"
-        )
+        aside.flush()
+        aside.publish(replace=replace, private=True)
     return written
 
 
@@ -161,11 +147,3 @@ def _pieces(
     with database.read() as connection:
         found = connection.execution_options(yield_per=_ROWS).execute(query)
         yield from found.partitions()
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

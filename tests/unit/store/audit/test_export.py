@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.unit.store.audit.conftest import START, record
-from tokenkit.errors import OutputExists, StoreError
+from tokenkit.errors import JobError, OutputExists, StoreError
 from tokenkit.store.audit import export, tail
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_there_stays_unless_told(filled, tmp_path):
         connection.exec_driver_sql("ALTER TABLE audit_records RENAME TO elsewhere")
     with pytest.raises(StoreError):
         export(filled, output, replace=True)
-    with pytest.raises(StoreError, match="No such file"):
+    with pytest.raises(JobError, match="no such folder"):
         export(filled, tmp_path / "none" / "audit.ndjson")
     with pytest.raises(StoreError, match="xlsx"):
         export(filled, tmp_path / "audit.xlsx")
