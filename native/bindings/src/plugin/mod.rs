@@ -5,6 +5,7 @@
 //! arguments, a pickled dict whose `specification` is JSON text.
 
 mod arguments;
+mod calls;
 mod proof;
 mod rejects;
 mod rows;
@@ -16,10 +17,10 @@ use crate::column::TweakColumn;
 use crate::failure::{Code, Failure};
 use crate::spec::Specification;
 use arrow_array::ffi::FFI_ArrowSchema;
+use calls::{answer, answer_type};
 use series::SeriesExport;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Major 0, minor 1: the minor version that takes string views and hands keyword arguments to the field function.
 const ABI_VERSION: u32 = 1;
@@ -51,25 +52,6 @@ pub extern "C" fn _polars_plugin_get_last_error_message() -> *const c_char {
     LAST_ERROR.with(|last| last.borrow().as_ptr())
 }
 
-/// # Safety
-/// `start` points at `length` bytes, readable for as long as the call lasts, or `length` is zero.
-unsafe fn arguments_text<'a>(start: *const u8, length: usize) -> Result<&'a str, Failure> {
-    let bytes = if length == 0 {
-        &[]
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts(start, length) }
-    };
-    arguments::specification(bytes)
-}
-
-/// # Safety
-/// As for [`arguments_text`].
-unsafe fn specification(start: *const u8, length: usize) -> Result<Specification, Failure> {
-    // SAFETY: the caller's promise.
-    Specification::parse(unsafe { arguments_text(start, length) }?)
-}
-
 fn wrong_inputs() -> Failure {
     Failure::new(Code::Specification, "the expression has the wrong number of input columns")
 }
@@ -94,24 +76,18 @@ pub unsafe extern "C" fn _polars_plugin_transform(
     output: *mut SeriesExport,
     _context: *const c_void,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // Every input is taken before anything can fail, because Polars doesn't release them itself.
-        // SAFETY: Polars' promise, see above.
-        let columns: Vec<_> = (0..count).map(|index| unsafe { series::take(inputs.add(index)) }).collect();
-        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
-        // SAFETY: Polars' promise, see above.
-        let specification = unsafe { specification(arguments, arguments_length) }?;
-        if count != 1 + usize::from(specification.has_tweak_column()) {
+    let work = |columns: &[Column], text: &str| {
+        let specification = Specification::parse(text)?;
+        if columns.len() != 1 + usize::from(specification.has_tweak_column()) {
             return Err(wrong_inputs());
         }
         let (values, tweaks) = columns.split_first().ok_or_else(wrong_inputs)?;
         let tweaks = tweaks.first().map(tweak_column).transpose()?;
         let field = specification.output_field(&values.field)?;
-        let tokens = specification.run(values.field.name(), &values.chunks, tweaks.as_ref())?;
-        // SAFETY: `output` has room for one export, which was not initialised before.
-        unsafe { output.write(series::give(&field, tokens)?) };
-        Ok(())
-    })));
+        Ok((field, specification.run(values.field.name(), &values.chunks, tweaks.as_ref())?))
+    };
+    // SAFETY: Polars' promise, see above.
+    unsafe { answer(inputs, count, arguments, arguments_length, output, work) }
 }
 
 /// The type that `transform` gives for a column.
@@ -127,17 +103,13 @@ pub unsafe extern "C" fn _polars_plugin_field_transform(
     arguments: *const u8,
     arguments_length: usize,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: Polars' promise, see above.
-        let specification = unsafe { specification(arguments, arguments_length) }?;
-        if count != 1 + usize::from(specification.has_tweak_column()) {
+    let work = |inputs: &[FFI_ArrowSchema], text: &str| {
+        let specification = Specification::parse(text)?;
+        if inputs.len() != 1 + usize::from(specification.has_tweak_column()) {
             return Err(wrong_inputs());
         }
-        // SAFETY: Polars' promise, and there is at least one input.
-        let field = series::field(unsafe { &*inputs })?;
-        let field = specification.output_field(&field)?;
-        // SAFETY: `output` has room for one schema, which was not initialised before.
-        unsafe { output.write(series::schema(&field)?) };
-        Ok(())
-    })));
+        specification.output_field(&series::field(&inputs[0])?)
+    };
+    // SAFETY: Polars' promise, see above.
+    unsafe { answer_type(inputs, count, output, arguments, arguments_length, work) }
 }

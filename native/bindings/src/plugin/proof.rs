@@ -1,17 +1,18 @@
 //! The plugin functions of a rekey with a proof: `rekey` and `prove`.
 
+use super::calls::{answer, answer_type};
 use super::series::{self, Column, SeriesExport};
-use super::{report, specification, tweak_column, wrong_inputs};
+use super::{tweak_column, wrong_inputs};
 use crate::column::Proving;
 use crate::failure::{Code, Failure};
 use crate::proof;
+use crate::spec::Specification;
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, cast::AsArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field};
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a call gives.
@@ -44,14 +45,9 @@ unsafe fn run(
     arguments_length: usize,
     output: *mut SeriesExport,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // Every input is taken before anything can fail, because Polars doesn't release them itself.
-        // SAFETY: Polars' promise, see below.
-        let columns: Vec<_> = (0..count).map(|index| unsafe { series::take(inputs.add(index)) }).collect();
-        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
-        // SAFETY: Polars' promise, see below.
-        let specification = unsafe { specification(arguments, arguments_length) }?;
-        let (values, tweak, rows) = match (columns.as_slice(), specification.has_tweak_column()) {
+    let work = |columns: &[Column], text: &str| {
+        let specification = Specification::parse(text)?;
+        let (values, tweak, rows) = match (columns, specification.has_tweak_column()) {
             ([values, rows], false) => (values, None, rows),
             ([values, tweak, rows], true) => (values, Some(tweak), rows),
             _ => return Err(wrong_inputs()),
@@ -63,22 +59,20 @@ unsafe fn run(
             .ok_or_else(|| Failure::new(Code::Specification, "the call names no proof to add to"))?;
         let proof = proof::find(named.id)?;
         let proving = Proving { key: &proof.key, numbers: &numbers, sum: proof.sum(named.side) };
-        let (field, chunks) = match task {
+        let field = specification.output_field(&values.field)?;
+        match task {
             Task::Rekey => {
-                let field = specification.output_field(&values.field)?;
                 let rekey = specification.rekey()?;
-                (field, rekey.run(values.field.name(), &values.chunks, tweaks.as_ref(), Some(&proving))?)
+                Ok((field, rekey.run(values.field.name(), &values.chunks, tweaks.as_ref(), Some(&proving))?))
             }
             Task::Prove => {
-                specification.output_field(&values.field)?;
                 specification.plan()?.prove(values.field.name(), &values.chunks, tweaks.as_ref(), &proving)?;
-                (proved_field(&values.field), vec![proved(numbers.len())])
+                Ok((proved_field(&values.field), vec![proved(numbers.len())]))
             }
-        };
-        // SAFETY: `output` has room for one export, which was not initialised before.
-        unsafe { output.write(series::give(&field, chunks)?) };
-        Ok(())
-    })));
+        }
+    };
+    // SAFETY: the same promise.
+    unsafe { answer(inputs, count, arguments, arguments_length, output, work) }
 }
 
 fn proved_field(values: &Field) -> Field {
@@ -99,20 +93,17 @@ unsafe fn field(
     arguments: *const u8,
     arguments_length: usize,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: Polars' promise, see below.
-        let specification = unsafe { specification(arguments, arguments_length) }?;
-        if count != 2 + usize::from(specification.has_tweak_column()) {
+    let work = |inputs: &[FFI_ArrowSchema], text: &str| {
+        let specification = Specification::parse(text)?;
+        if inputs.len() != 2 + usize::from(specification.has_tweak_column()) {
             return Err(wrong_inputs());
         }
-        // SAFETY: Polars' promise, and there is at least one input.
-        let values = series::field(unsafe { &*inputs })?;
+        let values = series::field(&inputs[0])?;
         let field = specification.output_field(&values)?;
-        let field = if task == Task::Prove { proved_field(&values) } else { field };
-        // SAFETY: `output` has room for one schema, which was not initialised before.
-        unsafe { output.write(series::schema(&field)?) };
-        Ok(())
-    })));
+        Ok(if task == Task::Prove { proved_field(&values) } else { field })
+    };
+    // SAFETY: the same promise.
+    unsafe { answer_type(inputs, count, output, arguments, arguments_length, work) }
 }
 
 /// Makes new tokens of old ones, and adds the values to a proof.

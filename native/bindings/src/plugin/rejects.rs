@@ -1,14 +1,13 @@
 //! The plugin functions over rejected rows: `seal_row` and `open_row`.
 
-use super::series::{self, SeriesExport};
-use super::{arguments_text, report};
+use super::calls::{answer, answer_type};
+use super::series::{self, Column, SeriesExport};
 use crate::failure::{Code, Failure};
 use crate::rejects::{Direction, Specification};
 use arrow_array::Array;
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_schema::Field;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn no_inputs() -> Failure {
     Failure::new(Code::Specification, "an expression over rejected rows has no input columns")
@@ -24,20 +23,13 @@ unsafe fn run(
     arguments_length: usize,
     output: *mut SeriesExport,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // Every input is taken before anything can fail, because Polars doesn't release them itself.
-        // SAFETY: Polars' promise, see below.
-        let columns: Vec<_> = (0..count).map(|index| unsafe { series::take(inputs.add(index)) }).collect();
-        let columns = columns.into_iter().collect::<Result<Vec<_>, _>>()?;
-        // SAFETY: Polars' promise, see below.
-        let specification = Specification::parse(unsafe { arguments_text(arguments, arguments_length) }?)?;
+    let work = |columns: &[Column], text: &str| {
         let name = columns.first().ok_or_else(no_inputs)?.field.name().clone();
-        let array = specification.plan(direction)?.run(direction, &columns)?;
-        let field = Field::new(name, array.data_type().clone(), true);
-        // SAFETY: `output` has room for one export, which was not initialised before.
-        unsafe { output.write(series::give(&field, vec![array])?) };
-        Ok(())
-    })));
+        let array = Specification::parse(text)?.plan(direction)?.run(direction, columns)?;
+        Ok((Field::new(name, array.data_type().clone(), true), vec![array]))
+    };
+    // SAFETY: the same promise.
+    unsafe { answer(inputs, count, arguments, arguments_length, output, work) }
 }
 
 /// # Safety
@@ -49,19 +41,13 @@ unsafe fn field(
     arguments: *const u8,
     arguments_length: usize,
 ) {
-    report(catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: Polars' promise, see below.
-        let specification = Specification::parse(unsafe { arguments_text(arguments, arguments_length) }?)?;
-        if count == 0 {
-            return Err(no_inputs());
-        }
-        // SAFETY: Polars' promise, and there is at least one input.
-        let first = series::field(unsafe { &*inputs })?;
-        let field = Field::new(first.name(), specification.output_type(), true);
-        // SAFETY: `output` has room for one schema, which was not initialised before.
-        unsafe { output.write(series::schema(&field)?) };
-        Ok(())
-    })));
+    let work = |inputs: &[FFI_ArrowSchema], text: &str| {
+        let specification = Specification::parse(text)?;
+        let first = series::field(inputs.first().ok_or_else(no_inputs)?)?;
+        Ok(Field::new(first.name(), specification.output_type(), true))
+    };
+    // SAFETY: the same promise.
+    unsafe { answer_type(inputs, count, output, arguments, arguments_length, work) }
 }
 
 /// Seals the cells of rejected rows.
