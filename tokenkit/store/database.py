@@ -1,6 +1,8 @@
 """The store's database: connections and transactions, on PostgreSQL and on SQLite."""
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ CONNECT_SECONDS = 10
 LOCK_SECONDS = 30
 """How long SQLite waits for another process to end its transaction."""
 
+_PAUSE = 0.01
 _READS = "tokenkit_reads"
 
 
@@ -195,8 +198,24 @@ def _make_private(file: Path) -> None:
 def _prepare(connection: Any, _record: object) -> None:
     # The driver would begin transactions late, and end them before tables are made.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+    _log_ahead(connection)
+    for pragma in ("foreign_keys = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _log_ahead(connection: Any) -> None:
+    """Let readers go on while others write; a file that does so already stays as it is."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            # A new file's first users meet here, and SQLite itself doesn't wait for this lock.
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(_PAUSE)
 
 
 def _begin(connection: Connection) -> None:

@@ -18,7 +18,8 @@ from sqlalchemy import insert, select
 from tokenkit.errors import SchemaOutdated, StoreError
 from tokenkit.store import upgrading
 from tokenkit.store.database import Database
-from tokenkit.store.models import Base, DatasetRow, RunInputRow, RunRow
+from tokenkit.store.models import DatasetRow, RunInputRow, RunRow
+from tokenkit.store.models.every import Base
 from tokenkit.store.upgrading import (
     MIGRATIONS,
     current,
@@ -181,6 +182,24 @@ def test_an_embedded_database_upgrades_itself_under_two_processes_at_once(tmp_pa
         with Database.open(url) as database, database.read() as connection:
             found = connection.exec_driver_sql("SELECT number FROM audit_head").scalar_one()
         assert found == 2
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path):
+    """Its first users wait for each other, also where SQLite itself doesn't."""
+    ready = threading.Barrier(6)
+
+    def opened(_: int) -> None:
+        for number in range(60):
+            ready.wait(60)
+            url = f"sqlite:///{tmp_path / str(number)}.db"
+            with (
+                Database.open(url, check=False) as database,
+                database.begin() as connection,
+            ):
+                connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (x INTEGER)")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(opened, range(6)))
 
 
 def test_threads_open_new_databases_at_once(tmp_path):
