@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tokenkit.lineage import ColumnCounts, ColumnEdge, Dataset, DatasetUse, Field, RunRecord
 from tokenkit.store.database import Database
-from tokenkit.store.models import Base
+from tokenkit.store.models.every import Base
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from tokenkit.cli.app import app
 from tokenkit.keys import open_keyring
 from tokenkit.store.audit import verify, verifying_keys
 from tokenkit.store.database import Database
-from tokenkit.store.models import AuditEntry, UserPasswordRow
+from tokenkit.store.models import AuditEntry
+from tokenkit.store.models.access import UserPasswordRow
 
 RUNNER = CliRunner()
 PASSWORD = "kettle paper otter moss"

@@ -11,7 +11,7 @@ from tokenkit.access.principals import Principal
 from tokenkit.access.tables.changes import Auditor, Transactions, Work, utc_now
 from tokenkit.access.tables.users import find_user, set_password
 from tokenkit.errors import NotAuthenticated
-from tokenkit.store.models import UserPasswordRow
+from tokenkit.store.models.access import UserPasswordRow
 
 
 def change_own_password(

@@ -36,7 +36,7 @@ from tokenkit.errors import (
     SecondFactorNeeded,
     TooManyAttempts,
 )
-from tokenkit.store.models import UserPasswordRow, UserRow
+from tokenkit.store.models.access import UserPasswordRow, UserRow
 
 
 @dataclass(frozen=True, slots=True)

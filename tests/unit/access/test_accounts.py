@@ -51,7 +51,7 @@ from tokenkit.errors import (
     StoreError,
     UnknownAccount,
 )
-from tokenkit.store.models import ApiKeyRow, UserRow
+from tokenkit.store.models.access import ApiKeyRow, UserRow
 
 
 def version(accounts):

@@ -18,7 +18,7 @@ from tokenkit.access.tables.roles import find_role, unassign_role
 from tokenkit.access.tables.sessions import revoke_session, session_of
 from tokenkit.access.tables.users import disable_user, enable_user
 from tokenkit.errors import AccessStale, NotAuthenticated, StoreUnavailable
-from tokenkit.store.models import ApiKeyRow, AttemptRow, KnownNetworkRow, SessionRow
+from tokenkit.store.models.access import ApiKeyRow, AttemptRow, KnownNetworkRow, SessionRow
 
 
 class Breakable:

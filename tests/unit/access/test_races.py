@@ -17,7 +17,7 @@ from tokenkit.access.tables.sessions import list_sessions
 from tokenkit.access.tables.users import disable_user
 from tokenkit.access.totp import matching_step
 from tokenkit.errors import InvalidAccess, NotAuthenticated, TooManyAttempts
-from tokenkit.store.models import AttemptRow, UserRow
+from tokenkit.store.models.access import AttemptRow, UserRow
 
 MANY = 8
 

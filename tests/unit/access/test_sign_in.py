@@ -30,7 +30,7 @@ from tokenkit.errors import (
     StoreError,
     TooManyAttempts,
 )
-from tokenkit.store.models import AttemptRow, UserPasswordRow
+from tokenkit.store.models.access import AttemptRow, UserPasswordRow
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 

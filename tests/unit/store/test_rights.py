@@ -11,8 +11,9 @@ from sqlalchemy import LargeBinary, insert
 from tests.unit.store.test_migrations import rows
 from tokenkit.errors import StoreError
 from tokenkit.store.database import Database
-from tokenkit.store.models import AuditBatch, AuditEntry, Base, RunRow
+from tokenkit.store.models import AuditBatch, AuditEntry, RunRow
 from tokenkit.store.models.declarative import Moment
+from tokenkit.store.models.every import Base
 from tokenkit.store.upgrading import upgrade
 from tokenkit.testing.postgresql import PostgresServer
 

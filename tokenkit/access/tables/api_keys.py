@@ -14,7 +14,7 @@ from tokenkit.access.names import checked_label
 from tokenkit.access.tables.changes import Work
 from tokenkit.access.tables.users import User
 from tokenkit.errors import InvalidAccess, UnknownAccount
-from tokenkit.store.models import ApiKeyRow
+from tokenkit.store.models.access import ApiKeyRow
 
 OVERLAP = timedelta(days=1)
 """How long the old key still works after a rotation, where nothing else is said."""

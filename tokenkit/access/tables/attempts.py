@@ -7,7 +7,7 @@ from sqlalchemy import Connection, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tokenkit.access.lockout import FORGOTTEN_AFTER, KNOWN_FOR, Limit
-from tokenkit.store.models import AttemptRow, KnownNetworkRow
+from tokenkit.store.models.access import AttemptRow, KnownNetworkRow
 
 
 def take_attempt(

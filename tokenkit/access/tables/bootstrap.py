@@ -10,7 +10,7 @@ from tokenkit.access.tables.grants import add_grant
 from tokenkit.access.tables.roles import assign_role, create_role, find_role
 from tokenkit.access.tables.users import create_user, find_user
 from tokenkit.errors import AlreadyBootstrapped
-from tokenkit.store.models import AccessStateRow, RoleRow
+from tokenkit.store.models.access import AccessStateRow, RoleRow
 
 
 def bootstrap(

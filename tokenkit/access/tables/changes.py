@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 
 from tokenkit.errors import StoreError
 from tokenkit.lineage import AuditRecord
-from tokenkit.store.models import AccessStateRow
+from tokenkit.store.models.access import AccessStateRow
 
 UNAUTHENTICATED = "unauthenticated"
 """The actor of what nobody known did: attempts to sign in."""

@@ -10,7 +10,7 @@ from tokenkit.access.resources import ResourcePattern
 from tokenkit.access.tables.changes import Work
 from tokenkit.access.tables.roles import Role
 from tokenkit.errors import AccountExists, UnknownAccount
-from tokenkit.store.models import GrantRow, RoleRow
+from tokenkit.store.models.access import GrantRow, RoleRow
 
 _COLUMNS = (
     GrantRow.id,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, or_, update
 
-from tokenkit.store.models import ApiKeyRow, SessionRow
+from tokenkit.store.models.access import ApiKeyRow, SessionRow
 
 EVERY = timedelta(minutes=1)
 _MOST = 20_000

@@ -10,7 +10,7 @@ from tokenkit.access.presets import ADMINISTRATOR
 from tokenkit.access.tables.changes import Work
 from tokenkit.access.tables.users import User, require_another_administrator
 from tokenkit.errors import AccountExists, InvalidAccess, UnknownAccount
-from tokenkit.store.models import GrantRow, RoleMemberRow, RoleRow, UserRow
+from tokenkit.store.models.access import GrantRow, RoleMemberRow, RoleRow, UserRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tokenkit.access.tables.sessions import revoke_sessions
 from tokenkit.access.tables.users import User
 from tokenkit.access.totp import matching_step, new_totp_secret
 from tokenkit.errors import InvalidAccess, NotAuthenticated
-from tokenkit.store.models import RecoveryCodeRow, UserTotpRow
+from tokenkit.store.models.access import RecoveryCodeRow, UserTotpRow
 
 PENDING_FOR = timedelta(minutes=30)
 """How long a secret that was shown can be confirmed by a code."""

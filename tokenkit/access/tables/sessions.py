@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from tokenkit.access.bearer import SESSION, Bearer, new_bearer
 from tokenkit.access.tables.changes import Work
 from tokenkit.errors import InvalidAccess, UnknownAccount
-from tokenkit.store.models import SessionRow
+from tokenkit.store.models.access import SessionRow
 
 
 @dataclass(frozen=True, slots=True)

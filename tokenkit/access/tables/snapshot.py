@@ -10,7 +10,7 @@ from tokenkit.access.principals import FRESH_FOR, RoleFacts, Snapshot, UserFacts
 from tokenkit.access.tables.changes import rights_version
 from tokenkit.access.tables.grants import list_grants
 from tokenkit.access.tables.roles import list_roles
-from tokenkit.store.models import RoleMemberRow, UserPasswordRow, UserRow, UserTotpRow
+from tokenkit.store.models.access import RoleMemberRow, UserPasswordRow, UserRow, UserTotpRow
 
 if TYPE_CHECKING:
     from tokenkit.access.grants import Grant

@@ -12,7 +12,7 @@ from tokenkit.access.principals import UserKind
 from tokenkit.access.tables.changes import Work
 from tokenkit.access.tables.sessions import revoke_sessions
 from tokenkit.errors import AccountExists, InvalidAccess, UnknownAccount
-from tokenkit.store.models import RoleMemberRow, RoleRow, UserPasswordRow, UserRow
+from tokenkit.store.models.access import RoleMemberRow, RoleRow, UserPasswordRow, UserRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tokenkit.cli.lineage.group import (
     Limit,
     OneColumn,
     Upstream,
+    follow,
     group,
     store,
 )
@@ -90,19 +91,17 @@ def _graph(
     limit: int,
     runs: int,
 ) -> "Graph":
-    from tokenkit.store.lineage import newest, resolve, trace
+    from tokenkit.store.lineage import newest
 
-    both = upstream == downstream
     with store() as connection:
         if dataset is None:
             return newest(connection, runs=runs)
-        found = resolve(connection, dataset, column=column)
-        traced = trace(
+        return follow(
             connection,
-            found,
-            upstream=upstream or both,
-            downstream=downstream or both,
+            dataset,
+            column,
+            upstream=upstream,
+            downstream=downstream,
             depth=depth,
             limit=limit,
-        )
-    return traced.graph()
+        ).graph()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tokenkit.lineage import Dataset
+    from tokenkit.lineage.graph import Trace
 
 group = typer.Typer(
     name="lineage",
@@ -96,3 +97,27 @@ def store() -> "Iterator[Connection]":
 
     with Database.open() as database, database.read() as connection:
         yield connection
+
+
+def follow(
+    connection: "Connection",
+    dataset: str,
+    column: str | None,
+    *,
+    upstream: bool,
+    downstream: bool,
+    depth: int | None,
+    limit: int,
+) -> "Trace":
+    """Trace what was typed: both ways, unless one of them was asked for alone."""
+    from tokenkit.store.lineage import resolve, trace
+
+    both = upstream == downstream
+    return trace(
+        connection,
+        resolve(connection, dataset, column=column),
+        upstream=upstream or both,
+        downstream=downstream or both,
+        depth=depth,
+        limit=limit,
+    )

@@ -11,6 +11,7 @@ from tokenkit.cli.lineage.group import (
     Limit,
     OneColumn,
     Upstream,
+    follow,
     group,
     number,
     place,
@@ -49,17 +50,13 @@ def trace(
 
     The newest run that went each way is shown; `tokenkit lineage show` explains it.
     """
-    from tokenkit.store.lineage import resolve
-    from tokenkit.store.lineage import trace as follow
-
-    both = upstream == downstream
     with store() as connection:
-        found = resolve(connection, dataset, column=column)
         traced = follow(
             connection,
-            found,
-            upstream=upstream or both,
-            downstream=downstream or both,
+            dataset,
+            column,
+            upstream=upstream,
+            downstream=downstream,
             depth=depth,
             limit=limit,
         )

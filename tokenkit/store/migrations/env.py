@@ -5,7 +5,7 @@ Or writes their SQL, if it is asked to.
 
 from alembic import context
 
-from tokenkit.store.models import Base
+from tokenkit.store.models.every import Base
 
 if context.is_offline_mode():
     context.configure(

@@ -1,19 +1,9 @@
-"""The tables of the store."""
+"""The tables of the store.
 
-from tokenkit.store.models.access import (
-    AccessStateRow,
-    ApiKeyRow,
-    AttemptRow,
-    GrantRow,
-    KnownNetworkRow,
-    RecoveryCodeRow,
-    RoleMemberRow,
-    RoleRow,
-    SessionRow,
-    UserPasswordRow,
-    UserRow,
-    UserTotpRow,
-)
+Those of users and rights are in :mod:`tokenkit.store.models.access`: a job that records needn't
+wait for them.
+"""
+
 from tokenkit.store.models.audit import AuditBatch, AuditEntry, AuditHead
 from tokenkit.store.models.declarative import Base
 from tokenkit.store.models.lineage import (
@@ -27,9 +17,6 @@ from tokenkit.store.models.lineage import (
 )
 
 __all__ = [
-    "AccessStateRow",
-    "ApiKeyRow",
-    "AttemptRow",
     "AuditBatch",
     "AuditEntry",
     "AuditHead",
@@ -37,17 +24,8 @@ __all__ = [
     "ColumnEdgeRow",
     "ColumnRunRow",
     "DatasetRow",
-    "GrantRow",
-    "KnownNetworkRow",
     "PolicyRow",
-    "RecoveryCodeRow",
-    "RoleMemberRow",
-    "RoleRow",
     "RunInputRow",
     "RunOutputRow",
     "RunRow",
-    "SessionRow",
-    "UserPasswordRow",
-    "UserRow",
-    "UserTotpRow",
 ]
