@@ -157,7 +157,7 @@ def test_no_clear_value_comes_out(ring, values):
             with pytest.raises(InvalidValues) as caught:
                 run(strict)
             assert caught.value.count == report.invalid_count
-            assert not strict.output.exists()
+            assert not strict.output_path.exists()
         else:
             run(strict)
 

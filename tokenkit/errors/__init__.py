@@ -44,7 +44,9 @@
     ├── JobError TK600                          a job; may name a file and a line
     │   ├── InputError TK601 (ValueError)       the input's structure is broken
     │   ├── OutputExists TK602 (FileExistsError)
-    │   └── InputNotFound TK603 (FileNotFoundError)
+    │   ├── InputNotFound TK603 (FileNotFoundError)
+    │   ├── ConnectorMissing TK604 (LookupError)     no such connector, or it lacks a package
+    │   └── ConnectorFailed TK605               the system behind a connector refuses, or broke off
     ├── StoreError TK700                        lineage and the audit log
     │   ├── StoreUnavailable TK701              the database can't be reached, or broke off
     │   ├── SchemaOutdated TK702                its tables are of another version of tokenkit
@@ -325,6 +327,14 @@ class OutputExists(JobError, FileExistsError, code="TK602"):
 
 class InputNotFound(JobError, FileNotFoundError, code="TK603"):
     """There is no such input."""
+
+
+class ConnectorMissing(JobError, LookupError, code="TK604"):
+    """There is no such connector, or a package that it needs isn't installed."""
+
+
+class ConnectorFailed(JobError, code="TK605"):
+    """The system behind a connector can't be reached, refuses, or broke off."""
 
 
 class StoreError(TokenkitError, code="TK700"):

@@ -136,14 +136,20 @@ class AsideFile:
             raise already_there(self.target)
 
 
-def masked(path: Path) -> str:
-    """Write a path without the values of its partitions.
+def masked(path: Path | str) -> str:
+    """Write a path, or the URL of an object, without the values of its partitions.
 
     Examples
     --------
     >>> masked(Path("country=NO/ssn=078-05-1120/part-0.parquet"))
     'country=*/ssn=*/part-0.parquet'
+    >>> masked("s3://lake/country=NO/part-0.parquet")
+    's3://lake/country=*/part-0.parquet'
     """
+    scheme, separator, rest = str(path).partition("://")
+    if separator:
+        return f"{scheme}://{masked(Path(rest))}"
+    path = Path(path)
     parts = [f"{part.partition('=')[0]}=*" if "=" in part else part for part in path.parts[:-1]]
     return str(Path(*parts, path.name))
 
@@ -154,7 +160,7 @@ class refusing:  # noqa: N801 - used like a function, as contextlib's own are
     No such error shows the values of partitions.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
 
     def __enter__(self) -> None:
@@ -167,7 +173,7 @@ class refusing:  # noqa: N801 - used like a function, as contextlib's own are
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(exc, JobError) and exc.file is not None:
-            exc.file = masked(Path(exc.file))
+            exc.file = masked(exc.file)
         if not isinstance(exc, OSError) or isinstance(exc, TokenkitError | FileExistsError):
             return
         error = refused(self._path, exc.errno)
@@ -177,7 +183,7 @@ class refusing:  # noqa: N801 - used like a function, as contextlib's own are
             error.__context__ = None
 
 
-def refused(path: Path, number: int | None) -> JobError:
+def refused(path: Path | str, number: int | None) -> JobError:
     """Say what the system refuses, by its error number."""
     match number:
         case errno.ENOSPC | errno.EDQUOT:

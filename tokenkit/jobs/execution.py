@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,25 +19,26 @@ from tokenkit.errors import (
     from_polars,
     translated,
 )
-from tokenkit.jobs.aside import masked, refused, refusing
-from tokenkit.jobs.checks import check_job, check_unchanged, check_values, find_done
-from tokenkit.jobs.connectors import sidecar_of
+from tokenkit.jobs.aside import refused, refusing
+from tokenkit.jobs.checks import check_job, check_unchanged, check_values
+from tokenkit.jobs.destinations import Destination, destination_of
 from tokenkit.jobs.job import Job
-from tokenkit.jobs.locking import sweep, sweep_folder
+from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
-from tokenkit.jobs.places import check_places
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.recording import JobRun
 from tokenkit.jobs.rejects.description import RejectsDescription
-from tokenkit.jobs.rejects.writing import RejectsFile, rejects_path, remove_stale
+from tokenkit.jobs.rejects.writing import RejectsFile, remove_stale
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import fingerprints, run_id
 from tokenkit.jobs.tallies import Counts, joined
-from tokenkit.jobs.targets import Target, is_folder, target_of
 from tokenkit.keys import current_keyring
+
+if TYPE_CHECKING:
+    from tokenkit.jobs.targets import Target
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE = 256 * 1024
@@ -94,23 +96,29 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     >>> report.rows_written, report.columns["ssn"].done
     (1, 1)
     """
-    with refusing(job.target or job.source):
-        return _run(job, progress or Silent())
+    destination = destination_of(job)
+    place = origin_of(job.source) if destination is None else destination
+    with refusing(place.shown):
+        return _run(job, destination, progress or Silent())
 
 
-def _run(job: Job, observer: Progress) -> Report:
+def _run(job: Job, destination: Destination | None, observer: Progress) -> Report:
     begun = time.perf_counter()
     check_job(job)
+    if destination is not None:
+        destination.check(job)
     keyring = job.keyring or current_keyring()
     inputs = prepare(job, keyring)
     before = fingerprints(inputs)
     identity = run_id(job, inputs, before)
-    check_places(job, inputs, identity)
+    written_to = None if job.dry_run else destination
+    if written_to is not None:
+        written_to.check_places(job, inputs, identity)
     bare = Report(
         operation=job.operation,
         run=identity,
-        source=masked(job.source),
-        target=None if job.target is None else masked(job.target),
+        source=origin_of(job.source).shown,
+        target=None if destination is None else destination.shown,
         inputs=len(inputs),
         rows_read=0,
         rows_written=0,
@@ -118,18 +126,19 @@ def _run(job: Job, observer: Progress) -> Report:
         kept=inputs[0].calls.kept,
         dropped=inputs[0].calls.dropped,
         seconds=0.0,
-        bytes_read=sum(item.file.path.stat().st_size for item in inputs),
+        bytes_read=sum(item.inlet.size for item in inputs),
         bytes_written=0,
     )
-    if not job.dry_run:
-        _sweep(job, identity)
-    recorded = JobRun(job, inputs, identity, before, keyring)
-    found = find_done(job, inputs, identity, keyring)
+    recorded = JobRun(job, written_to, inputs, identity, before, keyring)
+    found = None
+    if written_to is not None:
+        written_to.sweep(job, identity)
+        found = written_to.find_done(job, inputs, identity, keyring)
     if found is not None:
         recorded.settle(found.read, found.written, found.rejected)
         return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
     with recorded.recording() as recording, contextlib.ExitStack() as stack:
-        passes = _Passes(job, inputs, identity, observer, stack)
+        passes = _Passes(job, written_to, inputs, identity, observer, stack)
         with _watched(observer, inputs):
             counts = passes.execute()
         check_unchanged(inputs, before)
@@ -156,15 +165,6 @@ def _run(job: Job, observer: Progress) -> Report:
     )
 
 
-def _sweep(job: Job, run: str) -> None:
-    """Remove what this job has left aside if it was killed, even if it had all but ended."""
-    for path in (job.output, sidecar_of(job.output), rejects_path(job, run)):
-        sweep(path)
-    if job.mode == "append":
-        # Each of its runs has another name.
-        sweep_folder(job.output)
-
-
 @contextlib.contextmanager
 def _watched(progress: Progress, inputs: Sequence[Input]) -> Iterator[None]:
     known = [item.source.rows for item in inputs]
@@ -184,6 +184,7 @@ class _Passes:
     def __init__(
         self,
         job: Job,
+        destination: Destination | None,
         inputs: Sequence[Input],
         identity: str,
         progress: Progress,
@@ -196,14 +197,20 @@ class _Passes:
         self._counter = RowCounter()
         self.target: Target | None = None
         self._rejects: RejectsFile | None = None
-        self._mirrored = job.mode == "replace" and is_folder(job)
+        self._destination = destination
+        self._mirrored = destination is not None and destination.is_mirrored
         self._cells = inputs[0].cells
-        if job.target is None or job.dry_run:
+        if destination is None:
             return
-        self.target = target_of(job, identity, inputs[0].suffix)
+        self.target = destination.target(job, identity, inputs[0].suffix)
         stack.enter_context(self.target)
         if self._cells:
             self._rejects = stack.enter_context(RejectsFile(job, identity))
+
+    @property
+    def _shown(self) -> str:
+        place = origin_of(self._job.source) if self._destination is None else self._destination
+        return place.shown
 
     @property
     def rejects_path(self) -> Path | None:
@@ -248,10 +255,10 @@ class _Passes:
         if self.target is not None:
             relative = turned_path(first)
             outlet = self.target.outlet(relative)
-            outlet.sink.check(
+            outlet.check(
                 pl.Schema({name: parts[0].output_type(name) for name in first.calls.by_column})
             )
-            metadata = first.metadata(self._job, outlet.format.name, self._identity)
+            metadata = first.metadata(self._job, outlet.kind, self._identity)
             writing = outlet
 
             def accept(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -270,7 +277,7 @@ class _Passes:
             parts=parts,
             cells=first.cells,
             run=self._identity,
-            omitted=first.file.partition if self._mirrored else (),
+            omitted=first.inlet.partition if self._mirrored else (),
             accept=accept,
             reject=reject,
         )
@@ -284,7 +291,7 @@ class _Passes:
         # reused.
         self._close(outlet, complete=not isinstance(results, BaseException))
         if isinstance(results, BaseException):
-            raise self._explained(results, group)
+            raise self._explained(results, group, outlet)
         self._check_rows(group, results, outlet)
         return results.counts
 
@@ -294,25 +301,30 @@ class _Passes:
         if self._rejects is not None:
             self._rejects.close()
 
-    def _explained(self, exc: BaseException, group: Sequence[Input]) -> BaseException:
+    def _explained(
+        self, exc: BaseException, group: Sequence[Input], outlet: Outlet | None
+    ) -> BaseException:
         """Say what an error of the pass means; foreign text is looked at and never shown."""
         if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
             return exc
+        if outlet is not None and outlet.failure is not None:
+            return outlet.failure
         error = from_polars(exc)
         if not isinstance(error, EngineError):
             return error
         text = str(exc)
         found = _OS_ERROR.search(text)
         number = int(found[1] or found[2]) if found else 0
-        refusal = refused(self._job.target or self._job.source, number)
+        refusal = refused(self._shown, number)
         if number in _FULL or (self.target is not None and self._is_disk_full()):
             # Only writing needs space. Polars may name the number, or say that a file is damaged.
-            return refused(self._job.output, errno.ENOSPC)
+            return refused(self._shown, errno.ENOSPC)
         explained = (item.source.explain(text) for item in group)
         return next((each for each in explained if each), refusal if number else error)
 
     def _is_disk_full(self) -> bool:
-        places = {self._job.output.parent, (self.rejects_path or self._job.output).parent}
+        written = (self._job.target, self.rejects_path)
+        places = {path.parent for path in written if isinstance(path, Path)}
         with contextlib.suppress(OSError, AttributeError):
             states = [os.statvfs(place) for place in places]
             return any(state.f_bavail * state.f_frsize < _LITTLE for state in states)
@@ -324,13 +336,13 @@ class _Passes:
         expected = counts.read if None in known else sum(rows or 0 for rows in known)
         if self._job.limit is not None:
             expected = counts.read
-        with translated(), refusing(self._job.target or self._job.source):
+        with translated(), refusing(self._shown):
             written = counts.read - counts.rejected if outlet is None else outlet.count()
             set_aside = counts.rejected if self._rejects is None else self._rejects.count_last()
         if written + set_aside != expected or counts.read != expected:
             raise JobError(
                 f"{expected:,} rows were read, {written:,} written and {set_aside:,} rejected; the "
                 "output was deleted",
-                file=str(self._job.target),
+                file=self._shown,
                 hint="the input may have changed meanwhile; run the job again",
             )

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from tokenkit.errors import InputError, InputNotFound
 from tokenkit.jobs.aside import masked, refusing, walk
-from tokenkit.jobs.connectors import known_suffix
+from tokenkit.jobs.connectors import Source, TextOptions, format_of, known_suffix, suffix_of
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """What Hive writes for null in a path."""
@@ -45,6 +45,32 @@ class InputFile:
     def shown(self) -> str:
         """The way to it, with the values of partitions masked."""
         return masked(self.relative)
+
+    @property
+    def kind(self) -> str:
+        """The name of its format."""
+        return format_of(self.path).name
+
+    @property
+    def suffix(self) -> str:
+        """What its name ends in."""
+        return suffix_of(self.path) or ""
+
+    @property
+    def is_versioned(self) -> bool:
+        """A file's fingerprint changes with it."""
+        return True
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        with refusing(self.path):
+            return self.path.stat().st_size
+
+    def open(self, text: TextOptions) -> Source:
+        """Open it far enough to know its columns."""
+        with refusing(self.path):
+            return format_of(self.path).source(self.path, text)
 
     def fingerprint(self) -> list[object]:
         """Give what changes when the file does: size, time of change, and a digest of both ends."""

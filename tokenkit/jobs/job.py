@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.connectors import TextOptions
+from tokenkit.jobs.connectors.tables import TableSink, TableSource
 from tokenkit.keys import Keyring
 from tokenkit.policy import Policy
 
@@ -26,9 +27,10 @@ class Job:
         ``tokenize`` or ``detokenize``.
     source
         The file to read, a folder (every file of a known format in it, Hive partitions included),
-        or a pattern such as ``"in/*.csv"``. Suffixes say the formats.
+        or a pattern such as ``"in/*.csv"``. Suffixes say the formats. Or a table that a
+        connector reads.
     target
-        The file to write, or a folder. None needs ``dry_run``.
+        The file to write, or a folder, or a table that a connector writes. None needs ``dry_run``.
     policy
         What happens to each column. Detokenizing needs none where metadata stands beside the
         tokens; given one, the two must agree.
@@ -48,11 +50,14 @@ class Job:
     replay
         Whether the source is a file of rejected rows, to be opened and tokenized again.
     rejects
-        Where rejected rows go; default: ``TARGET.rejects.parquet`` beside the target.
+        Where rejected rows go; default: ``TARGET.rejects.parquet`` beside a target that is a file
+        or a folder.
     limit
         Read only so many rows of each input.
     dry_run
         Count, and write nothing.
+    overwrite
+        Replace a target that is there, unless it holds what this very run wrote.
     force
         Replace a target that is there, and do again what has been done already.
 
@@ -65,8 +70,8 @@ class Job:
     """
 
     operation: Operation
-    source: Path
-    target: Path | None = None
+    source: Path | TableSource
+    target: Path | TableSink | None = None
     policy: Policy | None = None
     keyring: Keyring | None = None
     mode: Mode = "replace"
@@ -77,19 +82,27 @@ class Job:
     rejects: Path | None = None
     limit: int | None = None
     dry_run: bool = False
+    overwrite: bool = False
     force: bool = False
 
     @property
-    def output(self) -> Path:
-        """The target, where something is written.
+    def replaces(self) -> bool:
+        """Whether a target that is there may go."""
+        return self.force or self.overwrite
+
+    @property
+    def output_path(self) -> Path:
+        """The target, where it is a file or a folder.
 
         Raises
         ------
         JobError
-            If there is none.
+            If there is none, or it is none of these.
         """
         if self.target is None:
             raise JobError(
                 "a job needs a target", hint="-o OUTPUT, or --dry-run to count and write nothing"
             )
+        if not isinstance(self.target, Path):
+            raise JobError("this needs a target that is a file or a folder", file=self.target.shown)
         return self.target

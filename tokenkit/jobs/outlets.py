@@ -1,14 +1,13 @@
 """What a pass writes to: a file aside, a file of a folder aside, or all partitions of one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
 import polars as pl
 
-from tokenkit.errors import JobError
+from tokenkit.errors import JobError, TokenkitError
 from tokenkit.jobs.aside import AsideFile, refusing
 from tokenkit.jobs.connectors import (
     Format,
@@ -24,11 +23,15 @@ from tokenkit.jobs.inputs import NULL_PARTITION
 class Outlet(Protocol):
     """One output of a pass."""
 
-    format: Format
+    failure: TokenkitError | None
+    """What writing failed with, where Polars would give back no more than its text."""
 
     @property
-    def sink(self) -> Sink:
-        """What writes it."""
+    def kind(self) -> str:
+        """What its metadata is bound to: the name of its format, or ``table``."""
+
+    def check(self, schema: pl.Schema) -> None:
+        """Raise :class:`~tokenkit.errors.UnsupportedType` for a column that can't be written."""
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
@@ -40,11 +43,29 @@ class Outlet(Protocol):
         """Count the rows that were written, by reading them again."""
 
 
-class FileOutlet:
-    """A file that gets its name when it is complete."""
+class _FormatOutlet:
+    """What outputs in a file's format have in common."""
+
+    failure: TokenkitError | None = None
 
     def __init__(self, path: Path, text: TextOptions) -> None:
         self.format, self.sink = sink_of(path, text)
+
+    @property
+    def kind(self) -> str:
+        """The name of its format."""
+        return self.format.name
+
+    def check(self, schema: pl.Schema) -> None:
+        """Raise :class:`~tokenkit.errors.UnsupportedType` for a column that can't be written."""
+        self.sink.check(schema)
+
+
+class FileOutlet(_FormatOutlet):
+    """A file that gets its name when it is complete."""
+
+    def __init__(self, path: Path, text: TextOptions) -> None:
+        super().__init__(path, text)
         self.metadata: str | None = None
         self._shown = path
         self.aside = AsideFile(path)
@@ -70,11 +91,11 @@ class FileOutlet:
         return self.sink.count(self.aside.path)
 
 
-class StagedOutlet:
+class StagedOutlet(_FormatOutlet):
     """A file in a folder that isn't published yet: its names may be the final ones."""
 
     def __init__(self, path: Path, text: TextOptions, shown: Path) -> None:
-        self.format, self.sink = sink_of(path, text)
+        super().__init__(path, text)
         self._path = path
         self._shown = shown
         self._writer: BinaryIO | None = None
@@ -102,17 +123,16 @@ class StagedOutlet:
         return self.sink.count(self._path)
 
 
-@dataclass
-class PartitionOutlet:
+class PartitionOutlet(_FormatOutlet):
     """Every partition of a folder that isn't published yet."""
 
-    folder: Path
-    name: str
-    text: TextOptions
-    columns: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        self.format, self.sink = sink_of(Path(self.name), self.text)
+    def __init__(
+        self, folder: Path, name: str, text: TextOptions, columns: tuple[str, ...]
+    ) -> None:
+        super().__init__(Path(name), text)
+        self._folder = folder
+        self._name = name
+        self._columns = columns
         self._metadata: str | None = None
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
@@ -129,8 +149,8 @@ class PartitionOutlet:
             )
         self._metadata = metadata
         target = pl.PartitionBy(
-            self.folder,
-            key=list(self.columns),
+            self._folder,
+            key=list(self._columns),
             include_key=False,
             file_path_provider=self._place,
             # Otherwise a second file of a large partition would get the first one's name.
@@ -152,18 +172,18 @@ class PartitionOutlet:
         return sum(self.sink.count(path) for path in self._files())
 
     def _files(self) -> Iterator[Path]:
-        return self.folder.rglob(self.name)
+        return self._folder.rglob(self._name)
 
     def _place(self, given: "pl.io.partition.FileProviderArgs") -> str:
         row = given.partition_keys.row(0, named=True)
-        folders = [partition_folder(name, row[name]) for name in self.columns]
-        place = self.folder
+        folders = [partition_folder(name, row[name]) for name in self._columns]
+        place = self._folder
         for folder in folders:
             place /= folder
             # Not its parents: where a job has failed, Polars may still be writing, and the folder
             # that was removed must not come back.
             place.mkdir(exist_ok=True)
-        return str(place / self.name)
+        return str(place / self._name)
 
 
 def partition_folder(column: str, value: object) -> str:

@@ -21,17 +21,17 @@ def turned_path(item: Input) -> Path:
         If such a value is to be rejected: a path has no rows.
     """
     parts = []
-    for part in item.file.relative.parts[:-1]:
+    for part in item.inlet.relative.parts[:-1]:
         name = unquote(part.partition("=")[0])
-        if name not in item.file.partition:
+        if name not in item.inlet.partition:
             parts.append(part)
         elif name in item.calls.by_column:
-            value = item.file.partition[name]
+            value = item.inlet.partition[name]
             call = item.calls.by_column[name]
             parts.append(
                 partition_folder(name, value if call is None else _turned(name, value, call))
             )
-    return Path(*parts, item.file.relative.name)
+    return Path(*parts, item.inlet.relative.name)
 
 
 def _turned(name: str, value: str | None, call: ColumnCall) -> str | None:

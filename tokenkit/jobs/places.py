@@ -1,10 +1,12 @@
 """Where a job may write: never over what it reads, nor two outputs in one place."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.aside import masked
 from tokenkit.jobs.connectors import sidecar_of
+from tokenkit.jobs.inputs import InputFile
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
@@ -22,9 +24,7 @@ def check_places(job: Job, inputs: Sequence[Input], run: str) -> None:
     JobError
         If one would.
     """
-    if job.target is None or job.dry_run:
-        return
-    target = job.target.resolve()
+    target = job.output_path.resolve()
     folder = is_folder(job)
     outputs = {target, sidecar_of(target)}
     if any(item.cells for item in inputs):
@@ -37,15 +37,48 @@ def check_places(job: Job, inputs: Sequence[Input], run: str) -> None:
             )
         outputs.add(rejects)
     for item in inputs:
-        place = item.file.path.resolve()
+        if not isinstance(item.inlet, InputFile):
+            continue
+        place = item.inlet.path.resolve()
         if place in outputs or (folder and target in place.parents):
             raise JobError(
                 "the output would take the place of a file that is read",
-                file=item.file.shown,
+                file=item.inlet.shown,
                 hint="write to another place; the input is never changed",
             )
     if job.mode == "replace" and folder:
         _check_names(job, inputs)
+
+
+def check_target(job: Job) -> None:
+    """Refuse a target that is the source or lies in it, or that the mode doesn't go with.
+
+    Raises
+    ------
+    JobError
+        If it is.
+    """
+    target = job.output_path
+    source = job.source if isinstance(job.source, Path) else None
+    if source is not None and source.is_dir() and source.resolve() in target.resolve().parents:
+        raise JobError(
+            "the output lies in the folder that is read",
+            file=str(target),
+            hint="write to a place outside of it",
+        )
+    if not target.exists():
+        return
+    if source is not None and source.exists() and target.samefile(source):
+        raise JobError(
+            "input and output are the same file",
+            file=str(target),
+            hint="write to another name; the input is never changed",
+        )
+    if job.mode != "replace":
+        if not target.is_dir():
+            raise JobError(f"{job.mode} needs a folder", file=str(target), hint="-o FOLDER")
+    elif not target.is_file() and not target.is_dir():
+        raise JobError("the output is no regular file", file=str(target))
 
 
 def _check_names(job: Job, inputs: Sequence[Input]) -> None:
@@ -54,9 +87,9 @@ def _check_names(job: Job, inputs: Sequence[Input]) -> None:
         output = renamed(turned_path(item), job.output_format)
         if str(output) in seen:
             raise JobError(
-                f"its output would have the name of that of {seen[str(output)].file.shown}: "
+                f"its output would have the name of that of {seen[str(output)].inlet.shown}: "
                 f"{masked(output)}",
-                file=item.file.shown,
+                file=item.inlet.shown,
                 hint="rename one of the files, keep the columns of the path apart, or write to one "
                 "file",
             )

@@ -7,12 +7,14 @@ from typing import Final
 import polars as pl
 
 from tokenkit.engines.polars.rejects import RejectCell
-from tokenkit.errors import InputError, PolicyError, translated
+from tokenkit.errors import InputError, JobError, PolicyError, translated
 from tokenkit.jobs.aside import refusing
 from tokenkit.jobs.calls import Calls, calls_to_detokenize, calls_to_tokenize
-from tokenkit.jobs.connectors import Source, TextOptions, format_of, suffix_of
-from tokenkit.jobs.inputs import InputFile, find_inputs
+from tokenkit.jobs.connectors import Source, TextOptions
+from tokenkit.jobs.inlets import Inlet
+from tokenkit.jobs.inputs import InputFile
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.outcomes import Part
 from tokenkit.jobs.rejects.cells import check_cells
 from tokenkit.jobs.rejects.source import RejectsSource
@@ -25,11 +27,11 @@ REJECTS_DOMAIN: Final = "rejects"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input file, opened far enough to know its columns.
+    """An input, opened far enough to know its columns.
 
     Attributes
     ----------
-    file
+    inlet
         Where it is.
     source
         What reads it.
@@ -41,7 +43,7 @@ class Input:
         The same columns and their keys, if rows can be rejected.
     """
 
-    file: InputFile
+    inlet: Inlet
     source: Source
     calls: Calls
     schema: pl.Schema
@@ -49,18 +51,18 @@ class Input:
 
     @property
     def suffix(self) -> str:
-        """What the file's name ends in."""
-        return suffix_of(self.file.path) or ""
+        """What its name ends in."""
+        return self.inlet.suffix
 
     def check(self) -> None:
-        """Check the file's structure as far as that can be done before its rows are read.
+        """Check its structure as far as that can be done before its rows are read.
 
         Raises
         ------
         InputError
             If it's broken.
         """
-        with translated(), refusing(self.file.path):
+        with translated(), refusing(self.inlet.shown):
             self.source.check()
 
     def part(self, limit: int | None) -> Part:
@@ -73,9 +75,9 @@ class Input:
             rows=rows,
             schema=self.schema,
             calls=self.calls,
-            partition=self.file.partition,
+            partition=self.inlet.partition,
             types=self.source.types,
-            file=self.file.shown,
+            file=self.inlet.shown,
         )
 
     def metadata(self, job: Job, file: str, run: str) -> str | None:
@@ -130,11 +132,11 @@ def prepare(job: Job, keyring: Keyring) -> list[Input]:
     PolicyError, SchemeError, MetadataError, KeyringError
         If policy, metadata or keys don't fit them.
     """
-    return [_open(job, file, keyring) for file in find_inputs(job.source)]
+    return [_open(job, inlet, keyring) for inlet in origin_of(job.source).inlets()]
 
 
-def kept_as_they_are(files: list[InputFile], text: TextOptions) -> list[Input]:
-    """Open files whose columns all stay as they are.
+def kept_as_they_are(inlets: Sequence[Inlet], text: TextOptions) -> list[Input]:
+    """Open inputs whose columns all stay as they are.
 
     Raises
     ------
@@ -142,30 +144,27 @@ def kept_as_they_are(files: list[InputFile], text: TextOptions) -> list[Input]:
         If one can't be read.
     """
     found = []
-    for file in files:
-        with translated(), refusing(file.path):
-            source = format_of(file.path).source(file.path, text)
-        schema = _with_partition(file, source.schema)
-        found.append(Input(file, source, Calls(dict.fromkeys(schema), ()), schema))
+    for inlet in inlets:
+        with translated():
+            source = inlet.open(text)
+            schema = _with_partition(inlet, source.schema)
+        found.append(Input(inlet, source, Calls(dict.fromkeys(schema), ()), schema))
     return found
 
 
-def _open(job: Job, file: InputFile, keyring: Keyring) -> Input:
-    format_ = format_of(file.path)
-    with translated(), refusing(file.path):
-        source: Source = (
-            RejectsSource(file.path, keyring) if job.replay else format_.source(file.path, job.text)
-        )
-    schema = _with_partition(file, source.schema)
+def _open(job: Job, inlet: Inlet, keyring: Keyring) -> Input:
+    with translated():
+        source = _rejected(inlet, keyring) if job.replay else inlet.open(job.text)
+        schema = _with_partition(inlet, source.schema)
     if job.operation == "tokenize":
         calls = calls_to_tokenize(job.policy, schema.names(), keyring, source.metadata)
     else:
         calls = calls_to_detokenize(
-            job.policy, schema.names(), keyring, source.metadata, format_.name
+            job.policy, schema.names(), keyring, source.metadata, inlet.kind
         )
     if not calls.by_column:
         raise PolicyError("every column is dropped", hint="keep or tokenize at least one")
-    for name in file.partition:
+    for name in inlet.partition:
         call = calls.by_column.get(name)
         if call is not None and call.rule.tweak is not None:
             raise PolicyError(
@@ -173,16 +172,25 @@ def _open(job: Job, file: InputFile, keyring: Keyring) -> Input:
                 column=name,
                 hint="leave the tweak out, or take the column out of the path",
             )
-    return Input(file, source, calls, schema, cells_of(schema, calls, job.policy, keyring))
+    return Input(inlet, source, calls, schema, cells_of(schema, calls, job.policy, keyring))
 
 
-def _with_partition(file: InputFile, schema: pl.Schema) -> pl.Schema:
-    for name in file.partition:
+def _rejected(inlet: Inlet, keyring: Keyring) -> Source:
+    if not isinstance(inlet, InputFile):
+        raise JobError(
+            "rejected rows are replayed from a file", file=inlet.shown, hint="copy the file first"
+        )
+    with refusing(inlet.path):
+        return RejectsSource(inlet.path, keyring)
+
+
+def _with_partition(inlet: Inlet, schema: pl.Schema) -> pl.Schema:
+    for name in inlet.partition:
         if name in schema:
             raise InputError(
                 "a column stands both in the path and in the file",
-                file=file.shown,
+                file=inlet.shown,
                 column=name,
                 hint="take it out of the file, or rename the folder",
             )
-    return pl.Schema({**schema, **dict.fromkeys(file.partition, pl.String())})
+    return pl.Schema({**schema, **dict.fromkeys(inlet.partition, pl.String())})

@@ -145,7 +145,7 @@ def scan(
         if schema != frames[0].collect_schema():
             raise InputError(
                 "its columns or their types are not the first file's",
-                file=item.file.shown,
+                file=item.inlet.shown,
                 hint="scan files of one kind",
             )
     return frames[0] if len(frames) == 1 else pl.concat(frames)

@@ -1,28 +1,27 @@
 """What a job tells the recorder: its run, before a row is read and before anything is named."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import polars as pl
 
 from tokenkit.engines.column import ColumnCall
-from tokenkit.jobs.inputs import folder_of
+from tokenkit.jobs.destinations import Destination
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.cells import restored
 from tokenkit.jobs.rejects.writing import rejects_path
 from tokenkit.jobs.report import ColumnReport
 from tokenkit.jobs.tallies import Counts
-from tokenkit.jobs.targets import Target, is_folder
+from tokenkit.jobs.targets import Target, digest_of
 from tokenkit.keys import Keyring
 from tokenkit.keys.strict_json import compact
 from tokenkit.lineage import (
@@ -37,7 +36,7 @@ from tokenkit.lineage import (
     current_recorder,
 )
 from tokenkit.lineage.actor import actor
-from tokenkit.lineage.naming import of_file, of_folder, storable
+from tokenkit.lineage.naming import of_file, storable
 from tokenkit.lineage.run_record import Action
 
 _DISTRIBUTION: Final = "tokenkit-vaultless"
@@ -51,8 +50,10 @@ class JobRun:
     ----------
     job
         What is done.
+    destination
+        Where its outputs go; None if there are none, and then there's nothing to record.
     inputs
-        The input files, and what is done with the columns of each.
+        The inputs, and what is done with the columns of each.
     run
         The run's id, which the outputs name.
     before
@@ -69,6 +70,7 @@ class JobRun:
     def __init__(
         self,
         job: Job,
+        destination: Destination | None,
         inputs: Sequence[Input],
         run: str,
         before: Sequence[list[object]],
@@ -78,12 +80,9 @@ class JobRun:
         self._inputs = inputs
         self._run = run
         self._keyring = keyring
-        written = job.target is not None and not job.dry_run
-        self._recorder: Recorder = current_recorder() if written else Unrecorded()
-        self._source = dataset_of(job.source)
-        self._output = self._source
-        if written:
-            self._output = (of_folder if is_folder(job) else of_file)(job.output)
+        self._recorder: Recorder = Unrecorded() if destination is None else current_recorder()
+        self._source = origin_of(job.source).dataset
+        self._output = self._source if destination is None else destination.dataset
         policy = job.policy
         self._begun = replace(
             begun(run, job.operation),
@@ -97,7 +96,7 @@ class JobRun:
                         for item in inputs
                         for name, dtype in item.schema.items()
                     ),
-                    fingerprint=fingerprint((size, changed) for _, size, changed, _ in before),
+                    fingerprint=digest_of((size, changed) for _, size, changed, _ in before),
                     files=len(inputs),
                     bytes=sum(int(str(size)) for _, size, _, _ in before),
                 ),
@@ -148,14 +147,13 @@ class JobRun:
     def _record(self, counts: Counts, target: Target, size: int) -> RunRecord:
         record = self._begun
         [source], [output] = record.inputs, record.outputs
-        staged = target.staged()
+        extent = target.extent()
         accepted = replace(
             output,
             # Of a folder that others write to as well, one run knows its own part alone.
-            fingerprint=fingerprint(map(_changing, staged))
-            if self._job.mode == "replace"
-            else None,
-            files=len(staged),
+            fingerprint=extent.fingerprint if self._job.mode == "replace" else None,
+            files=extent.files,
+            metadata=extent.metadata,
             rows=counts.read - counts.rejected,
             bytes=size,
         )
@@ -278,12 +276,6 @@ def begun(run: str, operation: str) -> RunRecord:
     )
 
 
-def dataset_of(source: Path) -> Dataset:
-    """Name what a job reads: a file, or the folder of what a pattern or a folder means."""
-    folder = folder_of(source)
-    return of_file(source) if folder is None else of_folder(folder)
-
-
 def fields_of(columns: Iterable[tuple[str, pl.DataType]]) -> tuple[Field, ...]:
     """Describe columns; of those that several files have, as the first one has them."""
     found: dict[str, Field] = {}
@@ -315,26 +307,12 @@ def type_name(dtype: pl.DataType) -> str:
     return str(dtype)
 
 
-def fingerprint(files: Iterable[Iterable[object]]) -> str:
-    """Digest the sizes and times of change of files, in their order.
-
-    Nothing of what is in them, nor of their names: a digest of a small file of values could be
-    found by trying.
-    """
-    return hashlib.sha256(compact({"files": [list(file) for file in files]})).hexdigest()
-
-
 @cache
 def _version() -> str:
     try:
         return version(_DISTRIBUTION)
     except PackageNotFoundError:
         return "unknown"
-
-
-def _changing(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns
 
 
 def _inner(dtype: object) -> str:

@@ -16,7 +16,7 @@ RUN_BYTES: Final = 16
 
 def fingerprints(inputs: Sequence[Input]) -> list[list[object]]:
     """Give what changes when one of the files does."""
-    return [item.file.fingerprint() for item in inputs]
+    return [item.inlet.fingerprint() for item in inputs]
 
 
 def run_id(job: Job, inputs: Sequence[Input], prints: Sequence[list[object]]) -> str:

@@ -1,6 +1,9 @@
 """Where a job writes: a file, a folder as a whole, one more file of a folder, or its partitions."""
 
 import contextlib
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -14,6 +17,31 @@ from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.outlets import FileOutlet, Outlet, PartitionOutlet, StagedOutlet, metadata_line
 from tokenkit.jobs.staging import AsideFolder
+from tokenkit.keys.strict_json import compact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What a job has written.
+
+    Attributes
+    ----------
+    files
+        How many files.
+    fingerprint
+        What changes when one of them does; None if there are none.
+    metadata
+        The document of metadata, where the store has to keep it, since the output can't.
+    """
+
+    files: int = 1
+    fingerprint: str | None = None
+    metadata: str | None = None
+
+    @classmethod
+    def of_files(cls, files: Sequence[Path]) -> Self:
+        """Describe files, in the order of their names."""
+        return cls(files=len(files), fingerprint=digest_of(map(_changing, files)))
 
 
 class Target(Protocol):
@@ -28,8 +56,8 @@ class Target(Protocol):
     def flush(self) -> int:
         """Flush everything to the disk; gives the size in bytes."""
 
-    def staged(self) -> list[Path]:
-        """Give the files of rows that have been written, before they get their names."""
+    def extent(self) -> Extent:
+        """Say what has been written, before it gets its name."""
 
     def publish(self) -> None:
         """Give what was written its name."""
@@ -75,9 +103,9 @@ class FileTarget:
         """Flush the file to the disk."""
         return self.outlet(self.path).aside.flush()
 
-    def staged(self) -> list[Path]:
-        """Give the file, under the name that it has until it's complete."""
-        return [self._outlet.aside.path]
+    def extent(self) -> Extent:
+        """Say what has been written, before it gets its name."""
+        return Extent.of_files([self._outlet.aside.path])
 
     def publish(self) -> None:
         """Give the file its name.
@@ -148,9 +176,9 @@ class FolderTarget:
         """Flush every file to the disk."""
         return self._aside.flush()
 
-    def staged(self) -> list[Path]:
-        """Give the files of the folder aside, in the order of their names."""
-        return [file.path for file in find_inputs(self._aside.path)]
+    def extent(self) -> Extent:
+        """Say what has been written, before it gets its name."""
+        return Extent.of_files([file.path for file in find_inputs(self._aside.path)])
 
     def publish(self) -> None:
         """Swap the folder in."""
@@ -194,9 +222,9 @@ class PartitionTarget:
         """Flush every file to the disk."""
         return self._aside.flush()
 
-    def staged(self) -> list[Path]:
-        """Give the files of the folder aside, in the order of their names."""
-        return [file.path for file in find_inputs(self._aside.path)]
+    def extent(self) -> Extent:
+        """Say what has been written, before it gets its name."""
+        return Extent.of_files([file.path for file in find_inputs(self._aside.path)])
 
     def publish(self) -> None:
         """Swap each partition in."""
@@ -215,12 +243,12 @@ def target_of(job: Job, run: str, default_suffix: str) -> Target:
     JobError
         If mode and target don't fit each other.
     """
-    path = job.output
+    path = job.output_path
     suffix = job.output_format or default_suffix
     if job.mode == "replace":
         if is_folder(job):
-            return FolderTarget(path, job.output_format, job.text, replace=job.force)
-        return FileTarget(path, job.text, replace=job.force)
+            return FolderTarget(path, job.output_format, job.text, replace=job.replaces)
+        return FileTarget(path, job.text, replace=job.replaces)
     if job.mode == "append":
         part = path / f"part-{run}{suffix}"
         return FileTarget(part, job.text, replace=True, make_folder=True)
@@ -229,12 +257,26 @@ def target_of(job: Job, run: str, default_suffix: str) -> Target:
 
 def is_folder(job: Job) -> bool:
     """Whether a job writes a folder: one that is there, or a name without a known suffix."""
-    path = job.target
-    if path is None or job.mode != "replace":
-        return path is not None
+    path = job.output_path
+    if job.mode != "replace":
+        return True
     if path.exists():
         return path.is_dir()
-    return job.source.is_dir() and not path.suffix
+    return isinstance(job.source, Path) and job.source.is_dir() and not path.suffix
+
+
+def digest_of(files: Iterable[Iterable[object]]) -> str:
+    """Digest the sizes and times of change of files, in their order.
+
+    Nothing of what is in them, nor of their names: a digest of a small file of values could be
+    found by trying.
+    """
+    return hashlib.sha256(compact({"files": [list(file) for file in files]})).hexdigest()
+
+
+def _changing(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def renamed(relative: Path, suffix: str | None) -> Path:

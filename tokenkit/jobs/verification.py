@@ -122,11 +122,11 @@ def verify(
 def _pairs(kept: list[Input], turned: list[Input]) -> list[tuple[list[Input], list[Input]]]:
     if len(kept) == 1 or len(turned) == 1:
         return [(kept, turned)]
-    ours = {_stem(item.file.relative): item for item in kept}
+    ours = {_stem(item.inlet.relative): item for item in kept}
     theirs = {_stem(turned_path(item)): item for item in turned}
     if len(ours) < len(kept) or len(theirs) < len(turned):
         # Two of them differ in their suffix alone, which a job may have changed.
-        ours = {str(item.file.relative): item for item in kept}
+        ours = {str(item.inlet.relative): item for item in kept}
         theirs = {str(turned_path(item)): item for item in turned}
     if ours.keys() != theirs.keys():
         raise JobError(

@@ -83,6 +83,8 @@ def _use(use: DatasetUse) -> dict[str, object]:
         "files": use.files,
         "rows": use.rows,
         "bytes": use.bytes,
+        # Absent where there is none, as in the records of before there was any.
+        **({} if use.metadata is None else {"metadata": use.metadata}),
     }
 
 

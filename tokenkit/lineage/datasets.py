@@ -51,6 +51,8 @@ class DatasetUse:
         How many files it is made of.
     rows, bytes
         Its size; None if unknown.
+    metadata
+        The document that says how a table's tokens were made. Files carry their own.
     """
 
     dataset: Dataset
@@ -59,3 +61,4 @@ class DatasetUse:
     files: int = 1
     rows: int | None = None
     bytes: int | None = None
+    metadata: str | None = None

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from tokenkit.keys import Keyring
+from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.run_record import RunRecord
 
 
@@ -75,6 +76,19 @@ class Recorder(Protocol):
             If it can't.
         """
 
+    def metadata_of(self, dataset: Dataset) -> str | None:
+        """Give the document that says how a table's tokens were made; None if none is known.
+
+        It is as it was recorded, and not to be trusted before its MACs are checked.
+
+        Raises
+        ------
+        MetadataMissing
+            If the newest run that wrote the table may or may not have come to its end.
+        StoreError
+            If the store isn't there.
+        """
+
 
 class Unrecorded:
     """Remembers nothing: for ``--no-lineage``, and where nobody asks.
@@ -91,6 +105,11 @@ class Unrecorded:
 
     def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:
         """Do nothing."""
+
+    def metadata_of(self, dataset: Dataset) -> str | None:
+        """Know of none."""
+        del dataset
+        return None
 
 
 class _Nowhere:

@@ -48,6 +48,11 @@ def use_row(record: RunRecord, use: DatasetUse, dataset: int) -> Row:
     }
 
 
+def output_row(record: RunRecord, use: DatasetUse, dataset: int) -> Row:
+    """Give the row of a dataset that the run wrote, by the dataset's number."""
+    return {**use_row(record, use, dataset), "table_metadata": use.metadata}
+
+
 def way_row(record: RunRecord, edge: ColumnEdge, way: int) -> Row:
     """Give the row of what the run did on a column's way, by the way's number."""
     counts = edge.counts

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select, update
 
-from tokenkit.errors import StoreError, StoreUnavailable, TokenkitError
+from tokenkit.errors import MetadataMissing, StoreError, StoreUnavailable, TokenkitError
 from tokenkit.keys import Keyring, KeyVersion
-from tokenkit.lineage import AuditRecord, Recorder, RunRecord
+from tokenkit.lineage import AuditRecord, Dataset, Recorder, RunRecord
 from tokenkit.lineage.openlineage import emitting
-from tokenkit.lineage.rows import audit_of, run_row, use_row, way_row
+from tokenkit.lineage.rows import audit_of, output_row, run_row, use_row, way_row
 from tokenkit.store.address import Address, read_address
 from tokenkit.store.audit import AuditLog, audit_key
 from tokenkit.store.database import Database
@@ -120,6 +120,39 @@ class StoreRecorder:
                     *audit_of(complete, "complete", now, detail),
                 ]
                 self._audit.append(connection, records, key)
+
+    def metadata_of(self, dataset: Dataset) -> str | None:
+        """Give the document of a table's tokens, as the newest run that wrote it left it.
+
+        Raises
+        ------
+        MetadataMissing
+            If that run may or may not have come to its end.
+        StoreError
+            If the store isn't there.
+        """
+        with self._database.begin() as connection:
+            newest = connection.execute(
+                select(RunRow.status, RunOutputRow.table_metadata)
+                .join(RunOutputRow, RunOutputRow.run_id == RunRow.id)
+                .join(DatasetRow, DatasetRow.id == RunOutputRow.dataset_id)
+                .where(
+                    RunRow.status.in_(("publishing", "complete")),
+                    DatasetRow.namespace == dataset.namespace,
+                    DatasetRow.name == dataset.name,
+                )
+                .order_by(RunOutputRow.started.desc(), RunOutputRow.run_id.desc())
+                .limit(1)
+            ).first()
+        if newest is None:
+            return None
+        if newest.status == "publishing":
+            raise MetadataMissing(
+                f"the last run that wrote {dataset} may or may not have come to its end, so that "
+                "nothing says for sure how its tokens were made",
+                hint="run that job again",
+            )
+        return None if newest.table_metadata is None else str(newest.table_metadata)
 
 
 class _Recording:
@@ -251,9 +284,13 @@ def _same(connection: Connection, record: RunRecord) -> list[tuple[UUID, str]]:
 def _insert_uses(connection: Connection, record: RunRecord, now: datetime) -> None:
     uses = [*record.inputs, *record.outputs]
     numbers = dataset_numbers(connection, [use.dataset for use in uses], now)
-    for model, some in ((RunInputRow, record.inputs), (RunOutputRow, record.outputs)):
+    kinds = (
+        (RunInputRow, use_row, record.inputs),
+        (RunOutputRow, output_row, record.outputs),
+    )
+    for model, row, some in kinds:
         if some:
-            rows = [use_row(record, use, numbers[use.dataset]) for use in some]
+            rows = [row(record, use, numbers[use.dataset]) for use in some]
             connection.execute(table_of(model).insert(), rows)
 
 

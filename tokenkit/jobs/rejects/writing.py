@@ -37,7 +37,7 @@ class RejectsFile:
 
     def __init__(self, job: Job, run: str) -> None:
         self.path = rejects_path(job, run)
-        self._replace = job.force
+        self._replace = job.replaces
         self._fresh = False
         self._run = run
         self._description: RejectsDescription | None = None
@@ -128,8 +128,10 @@ def is_of_run(path: Path, run: str) -> bool:
 
 def remove_stale(job: Job, run: str) -> None:
     """Remove the rejected rows of a replaced output: replaying them would double rows."""
+    if job.rejects is None and not isinstance(job.target, Path):
+        return
     path = rejects_path(job, run)
-    if job.mode == "replace" and job.force and path.is_file() and _is_of_some_run(path):
+    if job.mode == "replace" and (job.replaces) and path.is_file() and _is_of_some_run(path):
         with refusing(path):
             path.unlink(missing_ok=True)
 
@@ -157,7 +159,8 @@ def rejects_path(job: Job, run: str) -> Path:
     if job.rejects is not None:
         return job.rejects
     part = "" if job.mode == "replace" else f".part-{run}"
-    return job.output.with_name(f"{job.output.name}{part}{REJECTS_SUFFIX}")
+    path = job.output_path
+    return path.with_name(f"{path.name}{part}{REJECTS_SUFFIX}")
 
 
 def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) -> pl.LazyFrame:

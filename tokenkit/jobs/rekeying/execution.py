@@ -7,8 +7,8 @@ from pathlib import Path
 from tokenkit.engines.polars.rekey import Proof
 from tokenkit.errors import JobError, translated
 from tokenkit.jobs.aside import already_there, masked, refusing
-from tokenkit.jobs.checks import holds
 from tokenkit.jobs.connectors import TextOptions, format_of
+from tokenkit.jobs.done import holds
 from tokenkit.jobs.inputs import InputFile, find_inputs
 from tokenkit.jobs.locking import held
 from tokenkit.jobs.outlets import StagedOutlet

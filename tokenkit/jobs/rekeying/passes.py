@@ -38,8 +38,8 @@ def write_new(
             for name in item.opened.schema
             if name not in item.file.partition
         )
-        outlet.sink.check(frame.collect_schema())
-        writing = outlet.write(frame, item.metadata(outlet.format.name))
+        outlet.check(frame.collect_schema())
+        writing = outlet.write(frame, item.metadata(outlet.kind))
     complete = False
     try:
         _run(writing, counter, progress, item.opened)

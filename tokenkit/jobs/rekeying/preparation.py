@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,7 +13,6 @@ from tokenkit.engines.polars.rekey import Proof
 from tokenkit.engines.rekey import new_version, rekey_call, require_reversible, strict
 from tokenkit.errors import JobError, MetadataMissing, PolicyError
 from tokenkit.jobs.calls import calls_to_detokenize
-from tokenkit.jobs.connectors import Source, format_of
 from tokenkit.jobs.inputs import InputFile
 from tokenkit.jobs.preparation import Input, kept_as_they_are
 from tokenkit.jobs.rekeying.request import RekeyRequest
@@ -20,6 +20,9 @@ from tokenkit.jobs.run_id import RUN_BYTES
 from tokenkit.keys import Keyring, KeyVersion
 from tokenkit.keys.strict_json import compact
 from tokenkit.policy import ColumnRule, Metadata, resolve
+
+if TYPE_CHECKING:
+    from tokenkit.jobs.connectors import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,9 @@ class RekeyInput:
     Attributes
     ----------
     opened
-        The file and what reads it.
+        What reads it.
+    file
+        Where it is.
     tokens
         Its columns of tokens.
     policy
@@ -74,16 +79,12 @@ class RekeyInput:
     """
 
     opened: Input
+    file: InputFile
     tokens: Mapping[str, TokenColumn]
     policy: str
     before: list[object]
     run: str
     target: Path
-
-    @property
-    def file(self) -> InputFile:
-        """Where it is."""
-        return self.opened.file
 
     @property
     def written(self) -> Path:
@@ -152,7 +153,13 @@ def prepare_file(
     }
     run = hashlib.sha256(compact(described)).hexdigest()[: 2 * RUN_BYTES]
     return RekeyInput(
-        opened=opened, tokens=tokens, policy=policy, before=before, run=run, target=target
+        opened=opened,
+        file=file,
+        tokens=tokens,
+        policy=policy,
+        before=before,
+        run=run,
+        target=target,
     )
 
 
@@ -161,11 +168,11 @@ def _recorded(
 ) -> tuple[dict[str, tuple[ColumnRule, KeyVersion]], str]:
     source: Source = opened.source
     names = opened.schema.names()
-    document, format_ = source.metadata, format_of(opened.file.path).name
+    document, format_ = source.metadata, opened.inlet.kind
     if document is None:
         if request.policy is None:
             raise MetadataMissing(
-                f"{opened.file.shown} has no metadata, so nothing says how its tokens were made",
+                f"{opened.inlet.shown} has no metadata, so nothing says how its tokens were made",
                 hint="give the policy that they were made by, and --from VERSION",
             )
         fates = resolve(request.policy, names, "detokenize", keyring=keyring)
@@ -185,10 +192,10 @@ def _recorded(
 
 def token_rows(opened: Input, name: str) -> pl.Expr:
     """Give a column of an input whose rows have their number in front, as the type it's read as."""
-    if name in opened.file.partition:
-        return pl.lit(opened.file.partition[name], pl.String)
+    if name in opened.inlet.partition:
+        return pl.lit(opened.inlet.partition[name], pl.String)
     # Columns go by their place: Polars takes names such as "*" for patterns.
-    inside = [column for column in opened.schema if column not in opened.file.partition]
+    inside = [column for column in opened.schema if column not in opened.inlet.partition]
     values = pl.nth(inside.index(name) + 1)
     types = opened.source.types
     return values.cast(types[name]) if name in types else values

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from tokenkit.engines.polars.rekey import Proof
 from tokenkit.jobs.aside import masked
-from tokenkit.jobs.recording import begun, dataset_of, fields_of, fingerprint, publishing
+from tokenkit.jobs.origins import FileOrigin
+from tokenkit.jobs.recording import begun, fields_of, publishing
 from tokenkit.jobs.rekeying.preparation import RekeyInput
 from tokenkit.jobs.rekeying.request import RekeyRequest
+from tokenkit.jobs.targets import digest_of
 from tokenkit.keys import Keyring
 from tokenkit.lineage import (
     ColumnCounts,
@@ -47,7 +49,7 @@ class FileRun:
         self._item = item
         self._keyring = keyring
         self._recorder = current_recorder()
-        self._source = dataset_of(request.source)
+        self._source = FileOrigin(request.source).dataset
         self._output = _output(request, item.target)
         # Of a folder, one file says nothing.
         self._alone = request.source.is_file()
@@ -62,7 +64,7 @@ class FileRun:
                 DatasetUse(
                     dataset=self._source,
                     fields=fields,
-                    fingerprint=fingerprint([(size, changed)]) if self._alone else None,
+                    fingerprint=digest_of([(size, changed)]) if self._alone else None,
                     bytes=int(str(size)),
                 ),
             ),
@@ -113,7 +115,7 @@ class FileRun:
     def _record(self, staged: Path, rows: int, proofs: Mapping[str, Proof]) -> RunRecord:
         [source], [output] = self._begun.inputs, self._begun.outputs
         state = staged.stat()
-        print_ = fingerprint([(state.st_size, state.st_mtime_ns)]) if self._alone else None
+        print_ = digest_of([(state.st_size, state.st_mtime_ns)]) if self._alone else None
         shown = storable(masked(self._item.written))
         return replace(
             self._begun,
@@ -158,7 +160,7 @@ class FileRun:
 
 def _output(request: RekeyRequest, target: Path) -> Dataset:
     if request.target is None:
-        return dataset_of(request.source)
+        return FileOrigin(request.source).dataset
     if request.source.is_file() and not request.target.is_dir():
         return of_file(target)
     return of_folder(request.target)

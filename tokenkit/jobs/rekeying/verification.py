@@ -134,13 +134,13 @@ def _matched(
     if len(files) == len(news) == 1:
         return [_open(files[0], options, keyring)]
     by_name = {file.relative: file for file in files}
-    if by_name.keys() != {one.opened.file.relative for one in news}:
+    if by_name.keys() != {one.opened.inlet.relative for one in news}:
         raise JobError(
             "the two folders have different files",
             file=str(old),
             hint="compare a folder with the one that was made of it",
         )
-    return [_open(by_name[one.opened.file.relative], options, keyring) for one in news]
+    return [_open(by_name[one.opened.inlet.relative], options, keyring) for one in news]
 
 
 def _compare(
@@ -149,7 +149,7 @@ def _compare(
     recorded: Mapping[tuple[str, str], tuple[str, str]] | None,
     progress: Progress,
 ) -> list[ProvedColumn]:
-    shown = new.opened.file.shown
+    shown = new.opened.inlet.shown
     if old is not None and old.columns.keys() != new.columns.keys():
         raise MetadataMismatch(f"{shown} has tokens in other columns than the old file")
     names = list(new.columns)
@@ -159,7 +159,7 @@ def _compare(
             raise JobError("the record proves nothing of the file", file=shown)
     run = new.run or "00" * 16
     proofs = {
-        name: Proof(version, rule.domain, run, str(new.opened.file.relative), name)
+        name: Proof(version, rule.domain, run, str(new.opened.inlet.relative), name)
         for name, (rule, version) in new.columns.items()
         if name in names
     }

@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from tokenkit.errors import TokenkitError
 from tokenkit.keys import Keyring
+from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.openlineage.events import EventType, event
 from tokenkit.lineage.openlineage.transports import NotDelivered, Transport, transports_of
 from tokenkit.lineage.recorder import Recorder, Recording
@@ -69,6 +70,10 @@ class _Emitting:
     def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:
         """Settle; whoever is told of runs was told of this one when it began."""
         self._recorder.settle(record, keyring, create=create)
+
+    def metadata_of(self, dataset: Dataset) -> str | None:
+        """Ask the store: others are told, and never asked."""
+        return self._recorder.metadata_of(dataset)
 
 
 class _Emission:

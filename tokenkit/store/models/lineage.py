@@ -92,10 +92,12 @@ class RunInputRow(_Use, Base):
 
 
 class RunOutputRow(_Use, Base):
-    """A dataset that a run wrote."""
+    """A dataset that a run wrote; the metadata of its tokens, if it is a table."""
 
     __tablename__ = "run_outputs"
     __table_args__ = (Index(None, "dataset_id", "started", "run_id"),)
+
+    table_metadata: Mapped[str | None] = mapped_column(Text)
 
 
 class ColumnEdgeRow(Base):

@@ -1,0 +1,62 @@
+"""Where a job reads: files, or a place that a connector knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tokenkit.jobs.aside import masked
+from tokenkit.jobs.connectors.tables import TableSource
+from tokenkit.jobs.inlets import Inlet
+from tokenkit.jobs.inputs import find_inputs, folder_of
+from tokenkit.jobs.tables.inlets import TableOrigin
+from tokenkit.lineage.datasets import Dataset
+from tokenkit.lineage.naming import of_file, of_folder
+
+
+class Origin(Protocol):
+    """Where a job reads."""
+
+    @property
+    def shown(self) -> str:
+        """Its name for messages and reports, without secrets and values of partitions."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Its name in lineage."""
+
+    def inlets(self) -> Sequence[Inlet]:
+        """Give what is to be read, at least one.
+
+        Raises
+        ------
+        InputNotFound, InputError
+            If there is nothing, or it can't be told.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """A file, a folder, or the files that fit a pattern."""
+
+    path: Path
+
+    @property
+    def shown(self) -> str:
+        """The path, without the values of partitions."""
+        return masked(self.path)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The file, or the folder that a pattern or a folder means."""
+        folder = folder_of(self.path)
+        return of_file(self.path) if folder is None else of_folder(folder)
+
+    def inlets(self) -> Sequence[Inlet]:
+        """Find the files, in the order of their names."""
+        return find_inputs(self.path)
+
+
+def origin_of(source: Path | TableSource) -> Origin:
+    """Give where a job reads, of what its ``source`` names."""
+    return FileOrigin(source) if isinstance(source, Path) else TableOrigin(source)

@@ -1,0 +1,1 @@
+"""Tables that a connector reads and writes, as jobs see them."""
