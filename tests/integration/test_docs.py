@@ -123,13 +123,16 @@ def test_keys_are_handed_over(tmp_path):
 
 
 @pytest.mark.parametrize("number", range(len(YAML_BLOCKS)))
-def test_policies_load(number, tmp_path):
-    """Every YAML block is a policy that loads."""
+def test_policies_and_job_files_load(number, tmp_path):
+    """Every YAML block is a policy or a job file that loads."""
+    from tokenkit.jobs import read_job_file
     from tokenkit.policy import load_policy
 
-    path = tmp_path / "policy.yaml"
-    path.write_text(YAML_BLOCKS[number].text, encoding="utf-8")
-    load_policy(path)
+    text = YAML_BLOCKS[number].text
+    path = tmp_path / "block.yaml"
+    path.write_text(text, encoding="utf-8")
+    is_job = re.search(r"^source:", text, re.MULTILINE) is not None
+    (read_job_file if is_job else load_policy)(path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=shown)

@@ -22,8 +22,10 @@ from typer.core import TyperGroup
 from tokenkit.cli import (
     admin,
     audit,
+    connectors,
     database,
     files,
+    job_files,
     jobs,
     keys,
     lineage,
@@ -39,6 +41,7 @@ from tokenkit.errors import InvalidValues, TokenkitError
 DISTRIBUTION = "tokenkit-vaultless"
 _GROUPS = (
     jobs,
+    job_files,
     rekey,
     files,
     rejects,
@@ -48,6 +51,7 @@ _GROUPS = (
     policy,
     keys,
     schemes,
+    connectors,
     database,
     admin,
 )

@@ -123,9 +123,9 @@ def find_inputs(source: Path) -> list[InputFile]:
 
 def folder_of(source: Path) -> Path | None:
     """Give the folder that a job's source means, itself or by a pattern; None if it is a file."""
-    if source.is_file():
-        return None
-    return source if source.is_dir() else _root(source)
+    if source.is_dir():
+        return source
+    return None if source.is_file() or not _WILD & set(str(source)) else _root(source)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.protocol import Format, Sink, Source
 from tokenkit.jobs.connectors.registry import (
     Connector,
+    LocalPath,
     Opening,
     connector_names,
     find_connector,
@@ -16,6 +17,7 @@ from tokenkit.jobs.connectors.tables import TableMode, TableSink, TableSource, T
 __all__ = [
     "Connector",
     "Format",
+    "LocalPath",
     "Opening",
     "Sink",
     "Source",

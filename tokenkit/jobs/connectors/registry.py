@@ -4,16 +4,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, Generic, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError, ValidationInfo
 
 from tokenkit.errors import ConnectorMissing, JobError
 from tokenkit.jobs.connectors.tables import TableSink, TableSource
 
 GROUP: Final = "tokenkit.connectors"
 _DISTRIBUTION: Final = "tokenkit-vaultless-connectors"
+_FOLDER: Final = "folder"
 _Table = TypeVar("_Table", TableSource, TableSink)
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get(_FOLDER)
+    return path if folder is None else folder / path
+
+
+LocalPath: TypeAlias = Annotated[Path, AfterValidator(_from_folder)]
+"""A path among a connector's options; it starts from the job file's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +62,25 @@ class Connector:
     source: Opening[TableSource] | None = None
     sink: Opening[TableSink] | None = None
 
-    def open_source(self, options: Mapping[str, object]) -> TableSource:
-        """Make a table to read.
+    def open_source(self, options: Mapping[str, object], folder: Path | None = None) -> TableSource:
+        """Make a table to read; ``folder`` is where paths among its options start.
 
         Raises
         ------
         JobError
             If the options are wrong, or it has no tables to read.
         """
-        return _opened(self.name, "source", self.source, options)
+        return _opened(self.name, "source", self.source, options, folder)
 
-    def open_sink(self, options: Mapping[str, object]) -> TableSink:
-        """Make a table to write.
+    def open_sink(self, options: Mapping[str, object], folder: Path | None = None) -> TableSink:
+        """Make a table to write; ``folder`` is where paths among its options start.
 
         Raises
         ------
         JobError
             If the options are wrong, or it has no tables to write.
         """
-        return _opened(self.name, "sink", self.sink, options)
+        return _opened(self.name, "sink", self.sink, options, folder)
 
 
 def connector_names() -> list[str]:
@@ -113,12 +124,16 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _opened(
-    name: str, side: str, opening: Opening[_Table] | None, options: Mapping[str, object]
+    name: str,
+    side: str,
+    opening: Opening[_Table] | None,
+    options: Mapping[str, object],
+    folder: Path | None,
 ) -> _Table:
     if opening is None:
         raise JobError(f"the connector {name} has no {side}", hint="use it on the other side")
     try:
-        read = opening.options.model_validate(dict(options))
+        read = opening.options.model_validate(dict(options), context={_FOLDER: folder})
     except ValidationError as exc:
         # Of the errors only where and of what kind: their text quotes values.
         [first, *_] = exc.errors(include_url=False, include_context=False, include_input=False)

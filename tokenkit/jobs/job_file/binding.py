@@ -1,0 +1,269 @@
+"""A job file, and the job that it describes once its variables have values."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tokenkit.errors import JobError
+from tokenkit.jobs.connectors import TableSink, TableSource, TextOptions, find_connector
+from tokenkit.jobs.destinations import destination_of
+from tokenkit.jobs.job import Job
+from tokenkit.jobs.job_file.fields import (
+    Checks,
+    DailyPartitions,
+    FileSink,
+    FileSource,
+    JobFields,
+    TablePlace,
+)
+from tokenkit.jobs.job_file.variables import names_in, resolved
+from tokenkit.jobs.origins import origin_of
+from tokenkit.keys import Keyring
+from tokenkit.lineage.datasets import Dataset
+from tokenkit.policy import Policy, load_policy
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A job file, checked as far as that can be done before its variables have values.
+
+    Attributes
+    ----------
+    path
+        Where it is. Paths in it start from its folder.
+    fields
+        What stands in it, variables unresolved.
+
+    Examples
+    --------
+    See :func:`read_job_file`.
+    """
+
+    path: Path
+    fields: JobFields = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The job's name: what the file says, or the file's own."""
+        return self.fields.name or default_name(self.path)
+
+    @property
+    def description(self) -> str:
+        """What the job is for."""
+        return self.fields.description
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Labels for a pipeline."""
+        return self.fields.tags
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """E-mail addresses, and teams as ``team:crm``."""
+        return self.fields.owners
+
+    @property
+    def partitions(self) -> DailyPartitions | None:
+        """The days that it is done for, one at a time, if it is."""
+        return self.fields.partitions
+
+    @property
+    def schedule(self) -> str | None:
+        """When it is done, as cron says."""
+        return self.fields.schedule
+
+    @property
+    def checks(self) -> Checks:
+        """What a pipeline checks after the job."""
+        return self.fields.checks
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that need values."""
+        fields = self.fields
+        policy = fields.policy if isinstance(fields.policy, str) else None
+        return names_in([fields.source.model_dump(), fields.sink.model_dump()]) | names_in(
+            [fields.rejects, policy]
+        )
+
+    def bound(
+        self,
+        variables: Mapping[str, str] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> "BoundJob":
+        """Give variables their values.
+
+        Parameters
+        ----------
+        variables
+            Values by name.
+        environment
+            Where those that aren't among them are looked up; default: the process's environment.
+
+        Raises
+        ------
+        JobError
+            If a variable has no value.
+        """
+        known = os.environ if environment is None else environment
+        given = variables or {}
+        values = {
+            name: given[name] if name in given else known[name]
+            for name in self.variables
+            if name in given or name in known
+        }
+        return BoundJob(self, values)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundJob:
+    """A job file whose variables have values.
+
+    Attributes
+    ----------
+    file
+        The job file.
+
+    Raises
+    ------
+    JobError
+        If a variable has no value, a connector isn't there, or its options are wrong.
+    """
+
+    file: JobFile
+    _values: Mapping[str, str] = field(repr=False)
+    _source: "Path | TableSource" = field(init=False, repr=False)
+    _sink: "Path | TableSink" = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_source", self._opened_source())
+        object.__setattr__(self, "_sink", self._opened_sink())
+
+    @property
+    def reads(self) -> Dataset:
+        """What it reads, by its name in lineage; found without connecting."""
+        return origin_of(self._source).dataset
+
+    @property
+    def writes(self) -> Dataset:
+        """What it writes, by its name in lineage; found without connecting."""
+        destination = destination_of(self._job(None))
+        if destination is None:
+            raise JobError("the job writes nothing", file=str(self.file.path))
+        return destination.dataset
+
+    def job(
+        self,
+        *,
+        keyring: Keyring | None = None,
+        limit: int | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Job:
+        """Give the job, to be done by :func:`tokenkit.jobs.run`.
+
+        Parameters
+        ----------
+        keyring
+            Where the keys are; default: the current keyring.
+        limit
+            Read only so many rows of each input; default: what the file says.
+        dry_run
+            Count, and write nothing.
+        force
+            Do again what has been done already.
+
+        Raises
+        ------
+        PolicyError, SchemeError
+            If the policy is wrong.
+        """
+        return self._job(self._policy(), keyring, limit=limit, dry_run=dry_run, force=force)
+
+    def _job(
+        self,
+        policy: Policy | None,
+        keyring: Keyring | None = None,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        force: bool = False,
+    ) -> Job:
+        fields = self.file.fields
+        sink = fields.sink
+        suffix = sink.format if isinstance(sink, FileSink) else None
+        return Job(
+            operation=fields.operation,
+            source=self._source,
+            target=self._sink,
+            policy=policy,
+            keyring=keyring,
+            mode=sink.mode,
+            partition_by=sink.partition_by if isinstance(sink, FileSink) else (),
+            output_format=None if suffix is None else f".{suffix.removeprefix('.')}",
+            text=_text(fields.source),
+            rejects=None if fields.rejects is None else self._path(fields.rejects),
+            limit=fields.options.limit if limit is None else limit,
+            dry_run=dry_run,
+            overwrite=fields.options.overwrite,
+            force=force,
+        )
+
+    def _policy(self) -> Policy | None:
+        policy = self.file.fields.policy
+        if policy is None:
+            return None
+        return load_policy(self._path(policy)) if isinstance(policy, str) else _inline(policy)
+
+    def _opened_source(self) -> "Path | TableSource":
+        source = self.file.fields.source
+        if isinstance(source, FileSource):
+            return self._path(source.path)
+        return find_connector(source.connector).open_source(self._options(source), self._folder)
+
+    def _opened_sink(self) -> "Path | TableSink":
+        sink = self.file.fields.sink
+        if isinstance(sink, FileSink):
+            return self._path(sink.path)
+        return find_connector(sink.connector).open_sink(self._options(sink), self._folder)
+
+    def _options(self, place: TablePlace) -> dict[str, object]:
+        found: dict[str, object] = resolved(place.options, self._values)
+        return found
+
+    @property
+    def _folder(self) -> Path:
+        return self.file.path.parent
+
+    def _path(self, written: str) -> Path:
+        return self._folder / str(resolved(written, self._values))
+
+
+def default_name(path: Path) -> str:
+    """Name a job after its file.
+
+    Examples
+    --------
+    >>> default_name(Path("jobs/Daily-Customers.yaml"))
+    'daily_customers'
+    """
+    return path.name.partition(".")[0].lower().replace("-", "_")
+
+
+def _text(source: FileSource | TablePlace) -> TextOptions:
+    if not isinstance(source, FileSource):
+        return TextOptions()
+    return TextOptions(
+        delimiter=source.delimiter,
+        quote=source.quote,
+        encoding=source.encoding,
+        header=source.header,
+        names=source.names,
+        types=source.types,
+    )
+
+
+def _inline(policy: Mapping[str, object]) -> Policy:
+    return Policy.from_mapping(policy)
