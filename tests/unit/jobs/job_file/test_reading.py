@@ -139,9 +139,7 @@ def test_a_connector_that_is_not_there_is_named_with_the_command(written):
 
 def test_a_policy_in_a_file_starts_from_the_job_files_folder(written, tmp_path):
     """The path of a policy is relative to the job file, and a wrong one names it."""
-    file = written(
-        GOOD.replace("{columns: {ssn: {scheme: us-ssn, key: people}}, unlisted: keep}", "p.yaml")
-    )
+    file = written("source: a.csv\npolicy: p.yaml\nsink: out.parquet\n")
     with pytest.raises(PolicyError, match="there is no policy at"):
         file.bound().job()
     (tmp_path / "p.yaml").write_text("columns: {ssn: {scheme: us-ssn, key: people}}\n")
