@@ -125,7 +125,7 @@ def test_keys_are_handed_over(tmp_path):
 @pytest.mark.parametrize("number", range(len(YAML_BLOCKS)))
 def test_policies_and_job_files_load(number, tmp_path):
     """Every YAML block is a policy or a job file that loads."""
-    from tokenkit.jobs import read_job_file
+    from tokenkit.jobs.job_file import read_job_file
     from tokenkit.policy import load_policy
 
     text = YAML_BLOCKS[number].text

@@ -47,7 +47,7 @@ def run(
     ${NAME} in the file is a variable. A job whose output is there already, from the same policy,
     keys and unchanged files, is skipped; what an older run left is replaced.
     """
-    from tokenkit.jobs import read_job_file
+    from tokenkit.jobs.job_file import read_job_file
 
     described = read_job_file(file)
     bound = described.bound(_values(variables))

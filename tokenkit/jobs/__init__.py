@@ -8,20 +8,17 @@ from tokenkit.jobs.apply import Outcome, apply
 from tokenkit.jobs.connectors import TextOptions
 from tokenkit.jobs.execution import run
 from tokenkit.jobs.job import Job
-from tokenkit.jobs.job_file import JobFile, read_job_file
 from tokenkit.jobs.progress import Progress
 from tokenkit.jobs.report import ColumnReport, JobRefused, Report
 
 __all__ = [
     "ColumnReport",
     "Job",
-    "JobFile",
     "JobRefused",
     "Outcome",
     "Progress",
     "Report",
     "TextOptions",
     "apply",
-    "read_job_file",
     "run",
 ]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tokenkit.errors import ConnectorMissing, JobError, PolicyError
-from tokenkit.jobs import read_job_file, run
+from tokenkit.jobs import run
+from tokenkit.jobs.job_file import read_job_file
 from tokenkit.jobs.job_file.schema import job_schema
 
 GOOD = """\
