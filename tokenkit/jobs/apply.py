@@ -117,7 +117,7 @@ def apply(frame: Any, policy: PolicySource, *, keyring: Keyring | None = None) -
         bytes_read=0,
         bytes_written=0,
     )
-    check_values(calls, report)
+    check_values(read, calls, report)
     rejects = None
     if results.rejected is not None:
         description = RejectsDescription.of(

@@ -7,7 +7,8 @@ from tokenkit.errors import JobError
 from tokenkit.jobs.calls import Calls
 from tokenkit.jobs.job import MODES, Job
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.report import Report, refusal
+from tokenkit.jobs.report import Report, refusal, too_many_rejected
+from tokenkit.policy import Policy
 
 
 def check_job(job: Job) -> None:
@@ -49,8 +50,8 @@ def check_unchanged(inputs: Sequence[Input], before: Sequence[list[object]]) -> 
             )
 
 
-def check_values(calls: Calls, report: Report) -> None:
-    """Refuse values that don't fit, where the policy says that this is an error.
+def check_values(policy: Policy | None, calls: Calls, report: Report) -> None:
+    """Refuse values that don't fit, where the policy says that this is an error, or too many are.
 
     Raises
     ------
@@ -67,3 +68,6 @@ def check_values(calls: Calls, report: Report) -> None:
             wrong[name] = column
     if wrong:
         raise refusal(replace(report, status="refused"), wrong)
+    most = None if policy is None or policy.rejects is None else policy.rejects.max_fraction
+    if most is not None and report.rows_rejected > most * report.rows_read:
+        raise too_many_rejected(replace(report, status="refused"), most)

@@ -150,7 +150,7 @@ def _run(job: Job, destination: Destination | None, observer: Progress) -> Repor
             columns=counts.columns,
             seconds=time.perf_counter() - begun,
         )
-        check_values(inputs[0].calls, report)
+        check_values(job.policy, inputs[0].calls, report)
         if job.dry_run:
             return report
         written = passes.flush()

@@ -157,6 +157,27 @@ def refusal(report: Report, columns: Mapping[str, ColumnReport]) -> JobRefused:
     )
 
 
+def too_many_rejected(report: Report, most: float) -> JobRefused:
+    """Say that more rows are rejected than the policy allows.
+
+    Parameters
+    ----------
+    report
+        The report of the whole job.
+    most
+        The part of the rows that may be rejected.
+    """
+    worst = max(report.columns, key=lambda name: report.columns[name].invalid_count)
+    return JobRefused(
+        f"{report.rows_rejected:,} of {report.rows_read:,} rows were rejected, which is more than "
+        f"{most:.2%}; nothing was written",
+        column=worst,
+        count=report.rows_rejected,
+        hint="correct the input, or allow more in the policy: rejects: {max_fraction: ...}",
+        report=report,
+    )
+
+
 def _listed(column: ColumnReport) -> str:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in column.invalid.items())
     return f"{column.invalid_count:,} ({reasons})"

@@ -13,7 +13,7 @@ Place: TypeAlias = Callable[[Location], str]
 FIELDS = {
     "policy": ("columns", "unlisted", "rejects", "pins"),
     "keep": ("first", "last"),
-    "rejects": ("key",),
+    "rejects": ("key", "max_fraction"),
     "tokenized": (
         *("action", "scheme", "key", "domain", "keep", "check_digit", "alphabet", "separators"),
         *("min_length", "max_length", "width", "allow_small_domain", "literals", "normalize"),
@@ -28,6 +28,7 @@ _IS = {
     "action": "tokenize, keep or drop",
     "check_digit": "ignore, valid or invalid",
     "literals": "a list of texts",
+    "max_fraction": "a number from 0 to 1",
     "normalize": "a list of trim, nfc, lower and strip-separators",
     "on_invalid": "error, null, reject or seal",
     "output": "same or string",
@@ -63,6 +64,7 @@ _RIGHT = {
     "output": "output: string",
     "pins": 'pins: {305419896: "5eb63bbbe01eeed093cb22bb8f5acdc3"}; '
     "tokenkit keys list KEYRING --json shows both",
+    "max_fraction": "rejects: {key: people, max_fraction: 0.01}",
     "rejects": "rejects: {key: people}",
     "unlisted": "unlisted: keep",
     "version": "version: 2",

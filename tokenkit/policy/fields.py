@@ -157,10 +157,18 @@ class UntouchedColumn(_Fields):
 
 
 class RejectsFields(_Fields):
-    """How rejected rows are sealed."""
+    """How rejected rows are sealed, and how many there may be."""
 
     key: str | None = Field(
         default=None, description="The name of a key in the keyring.", examples=["people"]
+    )
+    max_fraction: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="The largest part of the rows that may be rejected: a job with more of them "
+        "fails, and writes nothing.",
+        examples=[0.01],
     )
 
 
@@ -188,7 +196,9 @@ class PolicyFields(_Fields):
     unlisted: Unlisted = Field(
         default="error", description="What happens to columns that aren't named."
     )
-    rejects: RejectsFields | None = Field(default=None, description="How rejected rows are sealed.")
+    rejects: RejectsFields | None = Field(
+        default=None, description="How rejected rows are sealed, and how many there may be."
+    )
     pins: Annotated[dict[str, str], BeforeValidator(_named_by_id)] = Field(
         default={},
         description="The key versions that the keyring must have: the key-check value (32 "

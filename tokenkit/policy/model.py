@@ -26,15 +26,27 @@ Fate: TypeAlias = ColumnRule | Action
 
 @dataclass(frozen=True, slots=True)
 class RejectsRule:
-    """How rejected rows are sealed.
+    """How rejected rows are sealed, and how many there may be.
 
     Attributes
     ----------
     key
         The name of the key for them.
+    max_fraction
+        The largest part of a job's rows that may be rejected; None if all may.
     """
 
     key: str | None = None
+    max_fraction: float | None = None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give the fields that were given."""
+        found: dict[str, Any] = {}
+        if self.key is not None:
+            found["key"] = self.key
+        if self.max_fraction is not None:
+            found["max_fraction"] = self.max_fraction
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ class Policy:
         SHA-256 of the policy's canonical JSON, as hexadecimal digits: the same for every file that
         says the same, whatever its order, comments and defaults that it spells out.
     rejects
-        How rejected rows are sealed, if the policy says so.
+        How rejected rows are sealed, and how many there may be, if the policy says so.
     pins
         What the keyring must hold.
     names
@@ -152,8 +164,8 @@ class Policy:
         found: dict[str, Any] = {"columns": columns}
         if self.unlisted != "error":
             found["unlisted"] = self.unlisted
-        if self.rejects is not None and self.rejects.key is not None:
-            found["rejects"] = {"key": self.rejects.key}
+        if self.rejects is not None and (rejects := self.rejects.to_mapping()):
+            found["rejects"] = rejects
         if self.pins.check_values:
             found["pins"] = self.pins.to_mapping()
         return found
@@ -217,7 +229,10 @@ def _rejects(parsed: PolicyFields, where: Place) -> RejectsRule | None:
     error: TokenkitError
     try:
         key = parsed.rejects.key
-        return RejectsRule(None if key is None else checked_name(key))
+        most = parsed.rejects.max_fraction
+        return RejectsRule(
+            None if key is None else checked_name(key), None if most is None else float(most)
+        )
     except InvalidKey as exc:
         error = _located(exc, ("rejects", "key"), None, where)
     raise error

@@ -131,7 +131,7 @@ class StoreRecorder:
         StoreError
             If the store isn't there.
         """
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             newest = connection.execute(
                 select(RunRow.status, RunOutputRow.table_metadata)
                 .join(RunOutputRow, RunOutputRow.run_id == RunRow.id)

@@ -242,3 +242,25 @@ def test_rejected_rows_of_a_replaced_output_go_with_it(job, write, tmp_path):
     columns = {"ssn": {**REJECTING["ssn"], "on_invalid": "null"}}
     job("tokenize", "a.csv", "b.csv", columns, force=True)
     assert not (tmp_path / "b.csv.rejects.parquet").exists()
+
+
+@pytest.mark.parametrize(("most", "fits"), [(0.59, False), (0.6, True), (0, False), (1, True)])
+def test_more_rejected_rows_than_the_policy_allows_fail_the_job(write, tmp_path, ring, most, fits):
+    """Three of five rows are rejected: a policy that allows fewer has nothing written."""
+    write("a.parquet", ROWS)
+    policy = tk.Policy.from_mapping(
+        {"columns": REJECTING, "unlisted": "keep", "rejects": {"max_fraction": most}}
+    )
+    assert tk.Policy.from_mapping(policy.to_mapping()).digest == policy.digest
+    source, target = tmp_path / "a.parquet", tmp_path / "b.parquet"
+    job = tk.jobs.Job(
+        operation="tokenize", source=source, target=target, policy=policy, keyring=ring
+    )
+    if fits:
+        assert tk.jobs.run(job).rows_rejected == 3
+    else:
+        with pytest.raises(JobRefused, match="3 of 5 rows were rejected"):
+            tk.jobs.run(job)
+        with pytest.raises(JobRefused, match="max_fraction"):
+            tk.apply(ROWS, policy, keyring=ring)
+        assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["a.parquet"]

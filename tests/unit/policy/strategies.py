@@ -81,7 +81,9 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         found["unlisted"] = draw(st.sampled_from(["error", "keep", "drop"]))
     if draw(st.booleans()):
-        found["rejects"] = draw(st.sampled_from([{}, {"key": "people"}]))
+        found["rejects"] = draw(
+            st.sampled_from([{}, {"key": "people"}, {"max_fraction": 0.25}, {"max_fraction": 1}])
+        )
     if draw(st.booleans()):
         found["pins"] = {
             str(draw(st.integers(1, 2**32 - 1))): draw(st.binary(min_size=16, max_size=16)).hex()

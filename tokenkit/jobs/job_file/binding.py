@@ -10,7 +10,6 @@ from tokenkit.jobs.connectors import TableSink, TableSource, TextOptions, find_c
 from tokenkit.jobs.destinations import destination_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.job_file.fields import (
-    Checks,
     DailyPartitions,
     FileSink,
     FileSource,
@@ -72,11 +71,6 @@ class JobFile:
     def schedule(self) -> str | None:
         """When it is done, as cron says."""
         return self.fields.schedule
-
-    @property
-    def checks(self) -> Checks:
-        """What a pipeline checks after the job."""
-        return self.fields.checks
 
     @property
     def variables(self) -> frozenset[str]:

@@ -91,14 +91,6 @@ class Options(_Fields):
     )
 
 
-class Checks(_Fields):
-    """What a pipeline checks after the job."""
-
-    most_rejected: float = Field(
-        1.0, ge=0, le=1, description="The largest part of the rows that may be rejected: 0.01."
-    )
-
-
 class DailyPartitions(_Fields):
     """A job that is done for each day, which ${PARTITION} names."""
 
@@ -120,7 +112,6 @@ class JobFields(_Fields):
     sink: Sink = Field(description="What is written: a path, or a connector's table.")
     rejects: str | None = Field(None, description="Where rejected rows go, sealed.")
     options: Options = Field(Options(), description="How the job is done.")
-    checks: Checks = Field(Checks(), description="What a pipeline checks after the job.")
     tags: dict[str, str] = Field({}, description="Labels for a pipeline.")
     owners: tuple[str, ...] = Field((), description="ann@example.org, or team:crm.")
     partitions: DailyPartitions | None = Field(None, description="{daily: 2026-01-01}")

@@ -13,7 +13,6 @@ from tokenkit.errors import JobError
 from tokenkit.jobs.job_file.binding import JobFile, default_name
 from tokenkit.jobs.job_file.fields import (
     NAME,
-    Checks,
     DailyPartitions,
     FileSink,
     FileSource,
@@ -28,7 +27,6 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "source": frozenset(FileSource.model_fields),
     "sink": frozenset(FileSink.model_fields),
     "options": frozenset(Options.model_fields),
-    "checks": frozenset(Checks.model_fields),
     "partitions": frozenset(DailyPartitions.model_fields),
 }
 _RIGHT: Final = {
@@ -38,7 +36,6 @@ _RIGHT: Final = {
     "sink": "sink: out/customers.parquet, or {connector: duckdb, path: lake.duckdb, table: t}",
     "policy": "policy: policy.yaml",
     "mode": "mode: replace, append or, for files, partition",
-    "most_rejected": "most_rejected: 0.01, which is 1 % of the rows",
     "partitions": "partitions: {daily: 2026-01-01}",
     "daily": "partitions: {daily: 2026-01-01}",
     "tags": "tags: {team: crm}",

@@ -56,17 +56,17 @@ def test_a_second_run_replaces_unless_it_must_not(written, tmp_path, ring):
 
 
 def test_what_a_pipeline_asks_for_is_there(written):
-    """Name, description, tags, owners, days, schedule and checks come as they were written."""
+    """Name, description, tags, owners, days and schedule come as they were written."""
     found = written(
         GOOD
         + "description: d\ntags: {team: crm}\nowners: ['team:crm']\nschedule: 0 3 * * *\n"
-        + "partitions: {daily: 2026-01-01}\nchecks: {most_rejected: 0.5}\n",
+        + "partitions: {daily: 2026-01-01}\n",
         "Daily-Customers.yaml",
     )
     assert (found.name, found.description, found.tags) == ("daily_customers", "d", {"team": "crm"})
     assert (found.owners, found.schedule) == (("team:crm",), "0 3 * * *")
     assert found.partitions is not None
-    assert (found.partitions.daily, found.checks.most_rejected) == (date(2026, 1, 1), 0.5)
+    assert found.partitions.daily == date(2026, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_what_a_pipeline_asks_for_is_there(written):
         (GOOD + f"operation: {SECRET}\n", 'line 4: field "operation" can\'t be that'),
         (GOOD + f"options: {{limit: {SECRET}}}\n", 'line 4: field "limit" can\'t be that'),
         (GOOD + f"options: {{'{SECRET}': 1}}\n", "line 4: there is no such field"),
-        (GOOD + "checks: {most_rejected: 2}\n", "most_rejected"),
         (GOOD + "partitions: {daily: soon}\n", "daily"),
         (GOOD + f"tags: [{SECRET}]\n", "tags"),
         (GOOD.replace("in/${DAY}.csv", f"{{pth: {SECRET}}}"), 'the field "path" is missing'),
