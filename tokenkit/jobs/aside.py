@@ -196,7 +196,7 @@ def refused(path: Path | str, number: int | None) -> JobError:
     return JobError(problem, file=masked(path), hint=hint)
 
 
-def already_there(path: Path) -> OutputExists:
+def already_there(path: Path | str) -> OutputExists:
     """Say that a file is in the way of an output."""
     return OutputExists(
         "the output is already there", file=masked(path), hint="choose another name, or add --force"

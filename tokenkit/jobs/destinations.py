@@ -11,9 +11,11 @@ from tokenkit.jobs.connectors import sidecar_of
 from tokenkit.jobs.done import Found, find_done
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.locking import sweep, sweep_folder
+from tokenkit.jobs.objects.destination import ObjectDestination
+from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.jobs.places import check_places, check_target
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.rejects.writing import rejects_path
+from tokenkit.jobs.rejects.places import rejects_place
 from tokenkit.jobs.tables.destination import TableDestination
 from tokenkit.jobs.targets import Target, is_folder, target_of
 from tokenkit.keys import Keyring
@@ -100,8 +102,9 @@ class FileDestination:
 
     def sweep(self, job: Job, run: str) -> None:
         """Remove what this job has left aside if it was killed, even if it had all but ended."""
-        for path in (self.path, sidecar_of(self.path), rejects_path(job, run)):
-            sweep(path)
+        for path in (self.path, sidecar_of(self.path), rejects_place(job, run)):
+            if isinstance(path, Path):
+                sweep(path)
         if job.mode == "append":
             # Each of its runs has another name.
             sweep_folder(self.path)
@@ -130,6 +133,8 @@ def destination_of(job: Job) -> Destination | None:
     if isinstance(job.target, Path):
         folder = is_folder(job)
         return FileDestination(job.target, folder, folder and job.mode == "replace")
+    if isinstance(job.target, ObjectPlace):
+        return ObjectDestination(job.target)
     if job.mode == "partition":
         raise JobError(
             "a table isn't written by partitions", file=job.target.shown, hint="mode: replace"

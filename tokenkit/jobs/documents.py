@@ -5,10 +5,11 @@ from pathlib import Path
 from tokenkit.errors import JobError, translated
 from tokenkit.jobs.aside import refusing
 from tokenkit.jobs.connectors import TextOptions, format_of, suffix_of
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.connectors.sidecar import read_sidecar
 
 
-def document_of(path: Path) -> bytes | str | None:
+def document_of(path: AnyFile) -> bytes | str | None:
     """Give the document of a file, unread and not to be trusted; None if it has none.
 
     Raises
@@ -16,9 +17,9 @@ def document_of(path: Path) -> bytes | str | None:
     JobError, InputError
         If the file can't be read.
     """
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         return None
-    with translated(), refusing(path):
+    with translated(), refusing(str(path)):
         try:
             found = format_of(path)
             if found.sink(suffix_of(path) or "", TextOptions()).metadata_beside:

@@ -16,7 +16,7 @@ from tokenkit.jobs.job import Job
 from tokenkit.jobs.outlets import sink_of
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.rejects.writing import count_rows, is_of_run, rejects_path
+from tokenkit.jobs.rejects.aside import set_aside
 from tokenkit.jobs.targets import is_folder, renamed
 from tokenkit.keys import Keyring
 from tokenkit.policy import ColumnMetadata, Metadata
@@ -79,12 +79,15 @@ def find_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> 
 
 def _count(job: Job, inputs: Sequence[Input], outputs: Sequence[Path], run: str) -> Found:
     """Count the rows of the input, and those in the output and in a file of rejected rows."""
-    rejects = rejects_path(job, run)
     with translated():
-        read = sum(_rows(item, job.limit) for item in inputs)
         written = sum(sink_of(path, job.text)[1].count(path) for path in outputs)
-        set_aside = count_rows(rejects) if is_of_run(rejects, run) else 0
-    return Found(read, written, set_aside)
+        return Found(rows_read(job, inputs), written, set_aside(job, run))
+
+
+def rows_read(job: Job, inputs: Sequence[Input]) -> int:
+    """Count the rows that a job reads."""
+    with translated():
+        return sum(_rows(item, job.limit) for item in inputs)
 
 
 def _rows(item: Input, limit: int | None) -> int:
@@ -111,12 +114,16 @@ def _check_files(folder: Path, item: Input, keyring: Keyring) -> None:
 
 def holds(path: Path, run: str, keyring: Keyring) -> bool:
     """Whether a file is a run's output, by metadata that is authentic."""
-    document = document_of(path)
+    return is_of(document_of(path), format_of(path).name, run, keyring)
+
+
+def is_of(document: str | bytes | None, kind: str, run: str, keyring: Keyring) -> bool:
+    """Whether a document of metadata is a run's, and authentic."""
     if document is None:
         return False
     try:
         metadata = Metadata.parse(document)
-        metadata.verify(keyring, format_of(path).name)
+        metadata.verify(keyring, kind)
     except (MetadataError, KeyringError):
         return False
     return bool(metadata.columns) and metadata.run == run

@@ -23,6 +23,7 @@ from tokenkit.jobs.aside import refused, refusing
 from tokenkit.jobs.checks import check_job, check_unchanged, check_values
 from tokenkit.jobs.destinations import Destination, destination_of
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.partitions import turned_path
@@ -30,8 +31,8 @@ from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, Silent
 from tokenkit.jobs.recording import JobRun
+from tokenkit.jobs.rejects.aside import Rejects, rejects_of, remove_stale
 from tokenkit.jobs.rejects.description import RejectsDescription
-from tokenkit.jobs.rejects.writing import RejectsFile, remove_stale
 from tokenkit.jobs.report import Report
 from tokenkit.jobs.run_id import fingerprints, run_id
 from tokenkit.jobs.tallies import Counts, joined
@@ -196,7 +197,7 @@ class _Passes:
         self._progress = progress
         self._counter = RowCounter()
         self.target: Target | None = None
-        self._rejects: RejectsFile | None = None
+        self._rejects: Rejects | None = None
         self._destination = destination
         self._mirrored = destination is not None and destination.is_mirrored
         self._cells = inputs[0].cells
@@ -205,7 +206,8 @@ class _Passes:
         self.target = destination.target(job, identity, inputs[0].suffix)
         stack.enter_context(self.target)
         if self._cells:
-            self._rejects = stack.enter_context(RejectsFile(job, identity))
+            self._rejects = rejects_of(job, identity)
+            stack.enter_context(self._rejects)
 
     @property
     def _shown(self) -> str:
@@ -213,7 +215,7 @@ class _Passes:
         return place.shown
 
     @property
-    def rejects_path(self) -> Path | None:
+    def rejects_path(self) -> Path | ObjectPlace | None:
         """Where rejected rows go."""
         return None if self._rejects is None else self._rejects.path
 
@@ -307,8 +309,9 @@ class _Passes:
         """Say what an error of the pass means; foreign text is looked at and never shown."""
         if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
             return exc
-        if outlet is not None and outlet.failure is not None:
-            return outlet.failure
+        for writing in (outlet, self._rejects):
+            if writing is not None and writing.failure is not None:
+                return writing.failure
         error = from_polars(exc)
         if not isinstance(error, EngineError):
             return error

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from tokenkit.errors import InputError, InputNotFound
 from tokenkit.jobs.aside import masked, refusing, walk
 from tokenkit.jobs.connectors import Source, TextOptions, format_of, known_suffix, suffix_of
+from tokenkit.jobs.inlets import Inlet
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """What Hive writes for null in a path."""
@@ -116,7 +117,7 @@ def find_inputs(source: Path) -> list[InputFile]:
         if _WILD & set(str(source)):
             root = _root(source)
             found = root.glob(str(source.relative_to(root)))
-            files = sorted(path for path in found if path.is_file() and _is_data(path))
+            files = sorted(path for path in found if path.is_file() and is_data(path))
             return _checked(source, [_input(path, root) for path in files])
     raise InputNotFound("there is no such input file", file=str(source), hint="check the path")
 
@@ -139,10 +140,11 @@ def _files(folder: Path) -> Iterator[Path]:
                 hint="name the folder that it points to, or take the link away",
             )
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-        yield from (Path(place, name) for name in sorted(names) if _is_data(Path(place, name)))
+        yield from (Path(place, name) for name in sorted(names) if is_data(Path(place, name)))
 
 
-def _is_data(path: Path) -> bool:
+def is_data(path: Path) -> bool:
+    """Whether a file of a folder is one to read, by its name."""
     hidden = path.name.startswith((".", "_")) or path.name.endswith(REJECTS_SUFFIX)
     return not hidden and known_suffix(path)
 
@@ -159,6 +161,17 @@ def _root(pattern: Path) -> Path:
 
 def _input(path: Path, root: Path) -> InputFile:
     relative = path.relative_to(root)
+    return InputFile(path, relative, partition_of(relative))
+
+
+def partition_of(relative: Path) -> "MappingProxyType[str, str | None]":
+    """Give the columns that stand in a path, ``name=value`` as Hive writes them.
+
+    Raises
+    ------
+    InputError
+        If one stands there twice.
+    """
     partition: dict[str, str | None] = {}
     for part in relative.parts[:-1]:
         name, equals, value = part.partition("=")
@@ -171,7 +184,7 @@ def _input(path: Path, root: Path) -> InputFile:
                     hint="rename one of the folders",
                 )
             partition[unquote(name)] = None if value == NULL_PARTITION else unquote(value)
-    return InputFile(path, relative, MappingProxyType(partition))
+    return MappingProxyType(partition)
 
 
 def _checked(source: Path, files: list[InputFile]) -> list[InputFile]:
@@ -181,6 +194,18 @@ def _checked(source: Path, files: list[InputFile]) -> list[InputFile]:
             file=str(source),
             hint="check the path and the suffixes; names that begin with . or _ are passed over",
         )
+    check_partitions(files)
+    return files
+
+
+def check_partitions(files: Sequence[Inlet]) -> None:
+    """Refuse files of which some have columns in their path that others lack.
+
+    Raises
+    ------
+    InputError
+        If some do.
+    """
     first = files[0]
     for file in files:
         if list(file.partition) != list(first.partition):
@@ -189,4 +214,3 @@ def _checked(source: Path, files: list[InputFile]) -> list[InputFile]:
                 file=file.shown,
                 hint="all files of a folder have the same NAME=VALUE folders above them",
             )
-    return files

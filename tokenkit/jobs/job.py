@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from tokenkit.errors import JobError
 from tokenkit.jobs.connectors import TextOptions
 from tokenkit.jobs.connectors.tables import TableSink, TableSource
+from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.keys import Keyring
 from tokenkit.policy import Policy
 
@@ -27,10 +28,11 @@ class Job:
         ``tokenize`` or ``detokenize``.
     source
         The file to read, a folder (every file of a known format in it, Hive partitions included),
-        or a pattern such as ``"in/*.csv"``. Suffixes say the formats. Or a table that a
-        connector reads.
+        or a pattern such as ``"in/*.csv"``. Suffixes say the formats. Or the same in an object
+        store, or a table that a connector reads.
     target
-        The file to write, or a folder, or a table that a connector writes. None needs ``dry_run``.
+        The file to write, or a folder, or an object, or a table that a connector writes. None needs
+        ``dry_run``.
     policy
         What happens to each column. Detokenizing needs none where metadata stands beside the
         tokens; given one, the two must agree.
@@ -70,8 +72,8 @@ class Job:
     """
 
     operation: Operation
-    source: Path | TableSource
-    target: Path | TableSink | None = None
+    source: Path | ObjectPlace | TableSource
+    target: Path | ObjectPlace | TableSink | None = None
     policy: Policy | None = None
     keyring: Keyring | None = None
     mode: Mode = "replace"
@@ -79,7 +81,7 @@ class Job:
     output_format: str | None = None
     text: TextOptions = field(default_factory=TextOptions)
     replay: bool = False
-    rejects: Path | None = None
+    rejects: Path | ObjectPlace | None = None
     limit: int | None = None
     dry_run: bool = False
     overwrite: bool = False

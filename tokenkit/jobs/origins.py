@@ -9,6 +9,8 @@ from tokenkit.jobs.aside import masked
 from tokenkit.jobs.connectors.tables import TableSource
 from tokenkit.jobs.inlets import Inlet
 from tokenkit.jobs.inputs import find_inputs, folder_of
+from tokenkit.jobs.objects.inlets import ObjectOrigin
+from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.jobs.tables.inlets import TableOrigin
 from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.naming import of_file, of_folder
@@ -57,6 +59,8 @@ class FileOrigin:
         return find_inputs(self.path)
 
 
-def origin_of(source: Path | TableSource) -> Origin:
+def origin_of(source: Path | ObjectPlace | TableSource) -> Origin:
     """Give where a job reads, of what its ``source`` names."""
+    if isinstance(source, ObjectPlace):
+        return ObjectOrigin(source)
     return FileOrigin(source) if isinstance(source, Path) else TableOrigin(source)

@@ -23,8 +23,9 @@ from tokenkit.jobs.inputs import NULL_PARTITION
 class Outlet(Protocol):
     """One output of a pass."""
 
-    failure: TokenkitError | None
-    """What writing failed with, where Polars would give back no more than its text."""
+    @property
+    def failure(self) -> TokenkitError | None:
+        """What writing failed with, where Polars would give back no more than its text."""
 
     @property
     def kind(self) -> str:

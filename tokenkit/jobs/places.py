@@ -10,7 +10,7 @@ from tokenkit.jobs.inputs import InputFile
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
-from tokenkit.jobs.rejects.writing import rejects_path
+from tokenkit.jobs.rejects.places import rejects_place
 from tokenkit.jobs.targets import is_folder, renamed
 
 
@@ -27,8 +27,9 @@ def check_places(job: Job, inputs: Sequence[Input], run: str) -> None:
     target = job.output_path.resolve()
     folder = is_folder(job)
     outputs = {target, sidecar_of(target)}
-    if any(item.cells for item in inputs):
-        rejects = rejects_path(job, run).resolve()
+    place = rejects_place(job, run)
+    if any(item.cells for item in inputs) and isinstance(place, Path):
+        rejects = place.resolve()
         if rejects in outputs or (folder and target in rejects.parents):
             raise JobError(
                 "rejected rows would go into the place of the output",
@@ -39,8 +40,8 @@ def check_places(job: Job, inputs: Sequence[Input], run: str) -> None:
     for item in inputs:
         if not isinstance(item.inlet, InputFile):
             continue
-        place = item.inlet.path.resolve()
-        if place in outputs or (folder and target in place.parents):
+        read = item.inlet.path.resolve()
+        if read in outputs or (folder and target in read.parents):
             raise JobError(
                 "the output would take the place of a file that is read",
                 file=item.inlet.shown,

@@ -18,7 +18,7 @@ from tokenkit.jobs.job import Job
 from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.cells import restored
-from tokenkit.jobs.rejects.writing import rejects_path
+from tokenkit.jobs.rejects.places import rejects_dataset
 from tokenkit.jobs.report import ColumnReport
 from tokenkit.jobs.tallies import Counts
 from tokenkit.jobs.targets import Target, digest_of
@@ -36,7 +36,7 @@ from tokenkit.lineage import (
     current_recorder,
 )
 from tokenkit.lineage.actor import actor
-from tokenkit.lineage.naming import of_file, storable
+from tokenkit.lineage.naming import storable
 from tokenkit.lineage.run_record import Action
 
 _DISTRIBUTION: Final = "tokenkit-vaultless"
@@ -176,7 +176,7 @@ class JobRun:
 
     @property
     def _rejects(self) -> Dataset:
-        return of_file(rejects_path(self._job, self._run))
+        return rejects_dataset(self._job, self._run)
 
     def _set_aside(self, rejected: int) -> list[DatasetUse]:
         """Give the file of rejected rows: its columns are the source's, as it gives them back."""

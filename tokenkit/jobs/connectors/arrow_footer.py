@@ -46,6 +46,21 @@ def add_metadata(file: BinaryIO, key: str, value: str) -> None:
     _write(descriptor, footer + _TAIL.pack(len(footer), _MAGIC), end - length)
 
 
+def with_footer_entry(end: bytes, key: str, value: str) -> bytes:
+    """Give the end of a file, from its footer on, with another entry in the schema's metadata.
+
+    Raises
+    ------
+    ValueError
+        If it's no such end.
+    """
+    footer, tail = end[: -_TAIL.size], end[-_TAIL.size :]
+    if len(tail) < _TAIL.size or _TAIL.unpack(tail) != (len(footer), _MAGIC):
+        raise ValueError("no Arrow IPC file")
+    footer = with_entry(footer, key.encode(), value.encode())
+    return footer + _TAIL.pack(len(footer), _MAGIC)
+
+
 def with_entry(footer: bytes, key: bytes, value: bytes) -> bytes:
     """Give a footer with another entry in its schema's metadata."""
     root = _u32(footer, 0)

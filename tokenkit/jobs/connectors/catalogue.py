@@ -2,12 +2,12 @@
 
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.connectors import formats
 from tokenkit.jobs.connectors.protocol import Format
+from tokenkit.jobs.connectors.remote import AnyFile
 
 
 @cache
@@ -27,11 +27,12 @@ def all_formats() -> tuple[Format, ...]:
     return tuple(sorted(found, key=lambda each: each.name))
 
 
-def suffix_of(path: Path) -> str | None:
+def suffix_of(path: AnyFile) -> str | None:
     """Give the suffix that says a file's format, in small letters.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> suffix_of(Path("2024.customers.CSV.GZ"))
     '.csv.gz'
     """
@@ -40,12 +41,12 @@ def suffix_of(path: Path) -> str | None:
     return max(ends, key=len, default=None)
 
 
-def known_suffix(path: Path) -> bool:
+def known_suffix(path: AnyFile) -> bool:
     """Say whether a file's name ends in a known format."""
     return suffix_of(path) is not None
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: AnyFile) -> Format:
     """Find the format of a file by its suffix.
 
     Raises
@@ -55,6 +56,7 @@ def format_of(path: Path) -> Format:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> format_of(Path("customers.PARQUET")).name
     'parquet'
     """

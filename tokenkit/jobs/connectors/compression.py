@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from tokenkit.errors import InputError
+from tokenkit.jobs.connectors.remote import AnyFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,7 @@ class Reader:
         follows it.
     """
 
-    def __init__(self, path: Path, codec: str | None) -> None:
+    def __init__(self, path: AnyFile, codec: str | None) -> None:
         self._path = path
         self._codec = codec
         self._begun = False
@@ -122,13 +123,13 @@ class Compressor(io.RawIOBase, BinaryIO):
 
 
 def _opened(
-    path: Path, codec: str | None
-) -> "tuple[BinaryIO | pa.OSFile, pa.CompressedInputStream | None]":
+    path: AnyFile, codec: str | None
+) -> "tuple[BinaryIO | pa.NativeFile, pa.CompressedInputStream | None]":
     if codec is None:
-        return path.open("rb"), None
+        return path.open("rb") if isinstance(path, Path) else path.open(), None
     import pyarrow as pa  # noqa: PLC0415 - a plain file needs none of it
 
-    file = pa.OSFile(str(path))
+    file = pa.OSFile(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open(), "rb")
     return file, pa.CompressedInputStream(file, codec)
 
 

@@ -1,13 +1,13 @@
 """The names of a CSV file's columns, and their types."""
 
 import io
-from pathlib import Path
 
 import polars as pl
 
 from tokenkit.engines.structure import Structure
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.connectors.text import TextReader
 
 _PIECE = 256 * 2**10
@@ -24,7 +24,7 @@ def delimiter_of(name: str, options: TextOptions) -> str:
     return options.delimiter or ("\t" if ".tsv" in name.lower()[-len(".tsv.zst") :] else ",")
 
 
-def names_of(path: Path, options: TextOptions) -> list[str]:
+def names_of(path: AnyFile, options: TextOptions) -> list[str]:
     """Give the columns' names, from the first record or in its place.
 
     Raises
@@ -52,7 +52,7 @@ def names_of(path: Path, options: TextOptions) -> list[str]:
     return list(options.names)
 
 
-def types_of(path: Path, schema: pl.Schema, options: TextOptions) -> dict[str, pl.DataType]:
+def types_of(path: AnyFile, schema: pl.Schema, options: TextOptions) -> dict[str, pl.DataType]:
     """Give the types that text columns are to be cast to."""
     for name in options.types:
         if name not in schema:
@@ -65,7 +65,7 @@ def types_of(path: Path, schema: pl.Schema, options: TextOptions) -> dict[str, p
     return {name: dtype for name, dtype in options.dtypes().items() if dtype != pl.String}
 
 
-def _distinct(path: Path, first: list[str | None]) -> list[str]:
+def _distinct(path: AnyFile, first: list[str | None]) -> list[str]:
     # The names aren't quoted: in a file without a header they are values.
     places: dict[str, int] = {}
     for place, name in enumerate(first, 1):
@@ -88,7 +88,7 @@ def _distinct(path: Path, first: list[str | None]) -> list[str]:
     return list(places)
 
 
-def _first_record(path: Path, options: TextOptions) -> list[str | None] | None:
+def _first_record(path: AnyFile, options: TextOptions) -> list[str | None] | None:
     delimiter = delimiter_of(path.name, options)
     structure = Structure(delimiter=delimiter, quote=options.quote, file=str(path))
     text, end = b"", 0

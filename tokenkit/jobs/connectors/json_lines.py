@@ -3,7 +3,6 @@
 import codecs
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from tokenkit.engines.json_lines import JsonLines
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.connectors.text import TextReader
 
 _LONGEST_LINE = 256 * 2**20
@@ -31,7 +31,7 @@ class Fraction(str):
     __slots__ = ()
 
 
-def blocks(path: Path, options: TextOptions) -> Iterator[tuple[int, str]]:
+def blocks(path: AnyFile, options: TextOptions) -> Iterator[tuple[int, str]]:
     """Give whole lines of a file, together with the number of the first of them."""
     tail, line = b"", 1
     with TextReader(path, options) as reader:
@@ -50,20 +50,20 @@ def blocks(path: Path, options: TextOptions) -> Iterator[tuple[int, str]]:
         yield line, _text(path, tail, line)
 
 
-def rows(path: Path, first: int, text: str) -> Iterator[tuple[int, Row]]:
+def rows(path: AnyFile, first: int, text: str) -> Iterator[tuple[int, Row]]:
     """Give the objects of some lines, with the lines' numbers. Empty lines are no rows."""
     for number, line in enumerate(text.split("\n"), first):
         if line.strip(" \t\r"):
             yield number, _row(path, number, line)
 
 
-def problem(path: Path, line: int, what: str, *, column: str | None = None) -> InputError:
+def problem(path: AnyFile, line: int, what: str, *, column: str | None = None) -> InputError:
     """Say what is wrong with a line."""
     declared = "declare the column's type as text" if column is not None else "correct the line"
     return InputError(what, file=str(path), line=line, column=column, hint=declared)
 
 
-def look(path: Path, options: TextOptions) -> JsonLines:
+def look(path: AnyFile, options: TextOptions) -> JsonLines:
     """Look at every line: which keys there are, and what their values are.
 
     Raises
@@ -77,7 +77,7 @@ def look(path: Path, options: TextOptions) -> JsonLines:
     return lines
 
 
-def dtype_of(path: Path, name: str, facts: Mapping[str, int]) -> pl.DataType:
+def dtype_of(path: AnyFile, name: str, facts: Mapping[str, int]) -> pl.DataType:
     """Give a column's type, or refuse what has none without losing something."""
     kinds = _KINDS & facts.keys()
     if nested := kinds & {"list", "object"}:
@@ -111,7 +111,7 @@ def dtype_of(path: Path, name: str, facts: Mapping[str, int]) -> pl.DataType:
     return pl.Boolean() if "boolean" in kinds else pl.String()
 
 
-def _text(path: Path, data: bytes, line: int) -> str:
+def _text(path: AnyFile, data: bytes, line: int) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as exc:
@@ -119,7 +119,7 @@ def _text(path: Path, data: bytes, line: int) -> str:
     raise problem(path, line + data.count(b"\n", 0, place), "the text is not UTF-8")
 
 
-def _row(path: Path, line: int, text: str) -> Row:
+def _row(path: AnyFile, line: int, text: str) -> Row:
     what = "a line is no JSON object"
     try:
         text = text.strip(" \t\r")

@@ -4,7 +4,6 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 
@@ -95,7 +94,7 @@ class TextOptions:
         return {name: _dtype(name, written) for name, written in self.types.items()}
 
 
-def refuse_options(options: TextOptions, path: Path | None = None) -> None:
+def refuse_options(options: TextOptions, path: object | None = None) -> None:
     """Refuse options of text files for a format that isn't text."""
     if options != TextOptions():
         raise JobError(

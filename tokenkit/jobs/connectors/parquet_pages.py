@@ -7,10 +7,12 @@ in the compact protocol.
 
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenkit.errors import InputError
+from tokenkit.jobs.connectors.remote import AnyFile, size_of
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -43,22 +45,37 @@ def check_pages(path: Path, footer: "pq.FileMetaData") -> None:
     """
     with path.open("rb") as file:
         descriptor = file.fileno()
-        end = os.fstat(descriptor).st_size - 2 * _MAGIC
-        for group in range(footer.num_row_groups):
-            columns = footer.row_group(group)
-            for index in range(columns.num_columns):
-                column = columns.column(index)
-                start = column.data_page_offset
-                if column.has_dictionary_page and column.dictionary_page_offset:
-                    start = min(start, column.dictionary_page_offset)
-                stop = start + column.total_compressed_size
-                if not (_MAGIC <= start <= stop <= end and _are_whole(descriptor, start, stop)):
-                    raise InputError(
-                        f"row group {group + 1} is damaged",
-                        file=str(path),
-                        column=column.path_in_schema.split(".")[0],
-                        hint="get a whole copy of the file",
-                    )
+        _check(path, footer, lambda start, stop: _are_whole(descriptor, start, stop))
+
+
+def check_chunks(file: AnyFile, footer: "pq.FileMetaData") -> None:
+    """Check that every column in every row group lies in the file, without reading it.
+
+    Raises
+    ------
+    InputError
+        With the row group, counted from 1, and the column.
+    """
+    _check(file, footer, lambda _start, _stop: True)
+
+
+def _check(file: AnyFile, footer: "pq.FileMetaData", are_whole: Callable[[int, int], bool]) -> None:
+    end = size_of(file) - 2 * _MAGIC
+    for group in range(footer.num_row_groups):
+        columns = footer.row_group(group)
+        for index in range(columns.num_columns):
+            column = columns.column(index)
+            start = column.data_page_offset
+            if column.has_dictionary_page and column.dictionary_page_offset:
+                start = min(start, column.dictionary_page_offset)
+            stop = start + column.total_compressed_size
+            if not (_MAGIC <= start <= stop <= end and are_whole(start, stop)):
+                raise InputError(
+                    f"row group {group + 1} is damaged",
+                    file=str(file),
+                    column=column.path_in_schema.split(".")[0],
+                    hint="get a whole copy of the file",
+                )
 
 
 def read_header(data: bytes) -> PageHeader:

@@ -9,6 +9,7 @@ import polars as pl
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.options import TextOptions
+from tokenkit.jobs.connectors.remote import AnyFile
 
 FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
 """What Polars raises about a file that is damaged. Its text may quote values."""
@@ -79,6 +80,15 @@ class Sink(Protocol):
         The file is the caller's to close. Its descriptor can be read as well as written.
         """
 
+    def stream(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows to what can only be written to, once.
+
+        The rows are counted on their way, and :meth:`finish` follows as it does otherwise.
+        """
+
+    def streamed(self) -> int:
+        """Count the rows that went into a finished stream, by the bytes that went there."""
+
     def finish(self, file: BinaryIO | None) -> None:
         """Write what the file ends with, once the lazy frame has run without an error.
 
@@ -107,5 +117,5 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    source: Callable[[Path, TextOptions], Source]
+    source: Callable[[AnyFile, TextOptions], Source]
     sink: Callable[[str, TextOptions], Sink]

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from tokenkit.jobs.connectors.remote import AnyFile
+
 SUFFIX = ".tokenkit.json"
-_MOST_METADATA = 64 * 2**20
+MOST_METADATA = 64 * 2**20
 
 
 def sidecar_of(path: Path) -> Path:
@@ -17,10 +19,12 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def read_sidecar(path: Path) -> bytes | None:
+def read_sidecar(path: AnyFile) -> bytes | None:
     """Read the sidecar of a file, if it has one."""
+    if not isinstance(path, Path):
+        return path.sidecar()
     try:
         with sidecar_of(path).open("rb") as file:
-            return file.read(_MOST_METADATA)
+            return file.read(MOST_METADATA)
     except FileNotFoundError:
         return None

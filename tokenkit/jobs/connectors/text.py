@@ -1,13 +1,13 @@
 """Text files as streams of UTF-8, whatever their compression and encoding."""
 
 import codecs
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.compression import Reader, codec_of
 from tokenkit.jobs.connectors.options import TextOptions
+from tokenkit.jobs.connectors.remote import AnyFile, size_of
 
 CHUNK = 4 * 2**20
 _SAMPLE = 256 * 1024
@@ -32,7 +32,7 @@ class TextReader:
         encoding; with the line.
     """
 
-    def __init__(self, path: Path, options: TextOptions) -> None:
+    def __init__(self, path: AnyFile, options: TextOptions) -> None:
         self._path = path
         self._encoding = options.encoding
         self._decoder = (
@@ -87,9 +87,9 @@ class TextReader:
         )
 
 
-def estimated_rows(path: Path, options: TextOptions) -> int:
+def estimated_rows(path: AnyFile, options: TextOptions) -> int:
     """Estimate the number of lines from those at a file's beginning."""
-    size = path.stat().st_size
+    size = size_of(path)
     with TextReader(path, options) as reader:
         sample = reader.read(_SAMPLE)
     # How far text shrinks when it's compressed isn't known; five times is usual.

@@ -7,14 +7,10 @@ from typing import BinaryIO, Self
 
 import polars as pl
 
-from tokenkit.errors import JobError, translated
+from tokenkit.errors import JobError, TokenkitError, translated
 from tokenkit.jobs.aside import AsideFile, already_there, refusing
-from tokenkit.jobs.inputs import REJECTS_SUFFIX
-from tokenkit.jobs.job import Job
 from tokenkit.jobs.rejects.description import REJECTS_KEY, RejectsDescription
-
-# Rows that wait to be written keep the buffers alive that they were read into.
-_ROW_GROUP = 16_384
+from tokenkit.jobs.rejects.sinking import sink_rejects
 
 
 class RejectsFile:
@@ -24,10 +20,12 @@ class RejectsFile:
 
     Parameters
     ----------
-    job
-        Says where the file is to be.
+    path
+        Where the file is to be.
     run
         The run's id.
+    replace
+        Whether a file that is there goes.
 
     Raises
     ------
@@ -35,9 +33,11 @@ class RejectsFile:
         If another run's file is there, and isn't to be replaced.
     """
 
-    def __init__(self, job: Job, run: str) -> None:
-        self.path = rejects_path(job, run)
-        self._replace = job.replaces
+    failure: TokenkitError | None = None
+
+    def __init__(self, path: Path, run: str, *, replace: bool) -> None:
+        self.path = path
+        self._replace = replace
         self._fresh = False
         self._run = run
         self._description: RejectsDescription | None = None
@@ -65,7 +65,7 @@ class RejectsFile:
         self._files.append(aside)
         self._writer = aside.writer()
         writer = self._writer
-        return lambda frame: _sink(frame, writer, description)
+        return lambda frame: sink_rejects(frame, writer, description)
 
     def close(self) -> None:
         """Close what the last pass wrote to."""
@@ -103,7 +103,7 @@ class RejectsFile:
         with translated():
             parts = pl.scan_parquet([file.path for file in self._files], glob=False)
             with whole.writer() as writer:
-                _sink(parts, writer, description).collect(engine="streaming")
+                sink_rejects(parts, writer, description).collect(engine="streaming")
             count = count_rows(whole.path)
         if count != rows:
             raise JobError(
@@ -126,12 +126,9 @@ def is_of_run(path: Path, run: str) -> bool:
         return False
 
 
-def remove_stale(job: Job, run: str) -> None:
-    """Remove the rejected rows of a replaced output: replaying them would double rows."""
-    if job.rejects is None and not isinstance(job.target, Path):
-        return
-    path = rejects_path(job, run)
-    if job.mode == "replace" and (job.replaces) and path.is_file() and _is_of_some_run(path):
+def remove_file(path: Path) -> None:
+    """Remove a file, if it holds rejected rows."""
+    if path.is_file() and _is_of_some_run(path):
         with refusing(path):
             path.unlink(missing_ok=True)
 
@@ -141,38 +138,6 @@ def _is_of_some_run(path: Path) -> bool:
         return bool(RejectsDescription.parse(pl.read_parquet_metadata(path).get(REJECTS_KEY)).run)
     except Exception:  # noqa: BLE001 - whatever it is, it holds no rejected rows
         return False
-
-
-def rejects_path(job: Job, run: str) -> Path:
-    """Give the place of a job's rejected rows.
-
-    A folder that other runs add to keeps the rejected rows of each of them.
-
-    Examples
-    --------
-    >>> rejects_path(Job(operation="tokenize", source=Path("a"), target=Path("out/b.csv")), "5f")
-    PosixPath('out/b.csv.rejects.parquet')
-    >>> more = Job(operation="tokenize", source=Path("a"), target=Path("out"), mode="append")
-    >>> rejects_path(more, "5f")
-    PosixPath('out.part-5f.rejects.parquet')
-    """
-    if job.rejects is not None:
-        return job.rejects
-    part = "" if job.mode == "replace" else f".part-{run}"
-    path = job.output_path
-    return path.with_name(f"{path.name}{part}{REJECTS_SUFFIX}")
-
-
-def _sink(frame: pl.LazyFrame, file: BinaryIO, description: RejectsDescription) -> pl.LazyFrame:
-    return frame.sink_parquet(
-        file,
-        # What is sealed cannot be compressed.
-        compression="uncompressed",
-        statistics=False,
-        row_group_size=_ROW_GROUP,
-        metadata={REJECTS_KEY: description.to_text()},
-        lazy=True,
-    )
 
 
 def count_rows(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tokenkit.errors import JobError, OutputExists
 from tokenkit.jobs.appending import check_versions
@@ -65,7 +66,7 @@ class TableDestination:
     def sweep(self, job: Job, run: str) -> None:
         """Remove what this job has left aside if it was killed; the system does so for tables."""
         del run
-        if job.rejects is not None:
+        if isinstance(job.rejects, Path):
             sweep(job.rejects)
 
     def find_done(

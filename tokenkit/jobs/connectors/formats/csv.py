@@ -21,7 +21,9 @@ from tokenkit.errors import InputError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
 from tokenkit.jobs.connectors.csv_header import delimiter_of, names_of, types_of
 from tokenkit.jobs.connectors.options import TextOptions, output_options
+from tokenkit.jobs.connectors.passing import Records
 from tokenkit.jobs.connectors.protocol import Format
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.connectors.sidecar import read_sidecar
 from tokenkit.jobs.connectors.streams import Stream
 from tokenkit.jobs.connectors.text import CHUNK, TextReader, estimated_rows
@@ -38,7 +40,7 @@ _COMPLAINTS = {
 class CsvSource:
     """A CSV file to read."""
 
-    def __init__(self, path: Path, options: TextOptions) -> None:
+    def __init__(self, path: AnyFile, options: TextOptions) -> None:
         self._path = path
         self._options = options
         self._delimiter = delimiter_of(path.name, options)
@@ -48,23 +50,24 @@ class CsvSource:
         self.rows: int | None = None
         self.estimated_rows = estimated_rows(path, options)
         self.metadata = read_sidecar(path)
-        self._plain = options.is_utf8 and codec_of(path.name) is None
+        plain = options.is_utf8 and codec_of(path.name) is None
+        self._plain = path if plain and isinstance(path, Path) else None
         self._stream = Stream(self._blocks, self.schema)
 
     def check(self) -> None:
         """Check every record of a plain file; others are checked while they're read."""
-        if self._plain:
+        if self._plain is not None:
             structure = self._structure()
-            structure.scan(self._path)
+            structure.scan(self._plain)
             self.rows = structure.rows
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily; every column is text."""
-        if not self._plain:
+        if self._plain is None:
             return self._stream.scan()
         # The names are given because Polars leaves doubled quotes in a header as they are.
         return pl.scan_csv(
-            self._path,
+            self._plain,
             has_header=self._options.header,
             separator=self._delimiter,
             quote_char=self._options.quote,
@@ -75,7 +78,7 @@ class CsvSource:
 
     def explain(self, text: str) -> InputError | None:
         """Say what an error of the scan says about the file."""
-        if not self._plain:
+        if self._plain is None:
             return self._stream.failure
         lowered = text.lower()
         problem = next((ours for theirs, ours in _COMPLAINTS.items() if theirs in lowered), None)
@@ -160,9 +163,24 @@ class CsvSink:
     ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         del metadata
-        first = frame.collect_schema().names()[0]
         if self._codec is not None:
             file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
+        return self._sink(frame, file)
+
+    def stream(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows to what can only be written to."""
+        del metadata
+        if self._codec is not None:
+            file = self._compressor = Compressor(file, self._codec)
+        self._records = Records(file, self._structure())
+        return self._sink(frame, self._records)
+
+    def streamed(self) -> int:
+        """Count the records that went by."""
+        return self._records.finish()
+
+    def _sink(self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy") -> pl.LazyFrame:
+        first = frame.collect_schema().names()[0]
         return frame.sink_csv(
             file,
             include_header=self._options.header,
@@ -180,15 +198,18 @@ class CsvSink:
 
     def count(self, path: Path) -> int:
         """Count the rows."""
-        structure = Structure(
-            delimiter=self._delimiter, quote=self._options.quote, header=self._options.header
-        )
+        structure = self._structure()
         if self._codec is None:
             structure.scan(path)
         else:
             with Reader(path, self._codec) as reader:
                 structure.read(cast("BinaryIO", reader))
         return structure.rows
+
+    def _structure(self) -> Structure:
+        return Structure(
+            delimiter=self._delimiter, quote=self._options.quote, header=self._options.header
+        )
 
 
 FORMAT = Format("csv", with_compression(".csv", ".tsv"), CsvSource, CsvSink)

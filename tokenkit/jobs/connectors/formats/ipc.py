@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
 from tokenkit.errors import InputError
 from tokenkit.jobs.connectors.arrow_footer import add_metadata
+from tokenkit.jobs.connectors.arrow_stream import ArrowStream
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
+from tokenkit.jobs.connectors.remote import AnyFile, scan_arguments
 from tokenkit.policy import METADATA_KEY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _DAMAGE = (
     "ipc",
@@ -30,16 +35,18 @@ class IpcSource:
 
     types: Mapping[str, pl.DataType] = {}
 
-    def __init__(self, path: Path, options: TextOptions) -> None:
+    def __init__(self, path: AnyFile, options: TextOptions) -> None:
         import pyarrow as pa  # noqa: PLC0415 - a CSV job needs none of it
 
         refuse_options(options, path)
         self._path = path
         try:
-            with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+            with _opened(path) as file, pa.ipc.open_file(file) as reader:
                 entries = reader.schema.metadata or {}
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
+        except InputError:
+            raise
         except (pa.ArrowException, *FAILURES):
             entries = None
         if entries is None:
@@ -62,12 +69,14 @@ class IpcSource:
 
         number, rows = 0, 0
         try:
-            with pa.OSFile(str(self._path)) as file, pa.ipc.open_file(file) as reader:
+            with _opened(self._path) as file, pa.ipc.open_file(file) as reader:
                 for number in range(1, reader.num_record_batches + 1):
                     batch = reader.get_batch(number - 1)
                     batch.validate(full=True)
                     rows += batch.num_rows
             damaged = rows != self.rows
+        except InputError:
+            raise
         except (pa.ArrowException, *FAILURES):
             damaged = True
         if damaged:
@@ -75,7 +84,7 @@ class IpcSource:
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
-        return pl.scan_ipc(self._path, glob=False, hive_partitioning=False)
+        return pl.scan_ipc(**scan_arguments(self._path), hive_partitioning=False)
 
     def explain(self, text: str) -> InputError | None:
         """Say what an error of Polars says about the file."""
@@ -100,6 +109,7 @@ class IpcSink:
         del suffix
         refuse_options(options)
         self._metadata: str | None = None
+        self._stream: ArrowStream | None = None
 
     def check(self, schema: pl.Schema) -> None:
         """Every type that comes from a file can be written."""
@@ -114,9 +124,20 @@ class IpcSink:
             file, compression="zstd", compat_level=pl.CompatLevel.oldest(), lazy=True
         )
 
+    def stream(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows to what can only be written to."""
+        self._stream = ArrowStream(file)
+        return self.write(frame, self._stream, metadata)
+
+    def streamed(self) -> int:
+        """Count the rows of the batches that went by."""
+        return 0 if self._stream is None else self._stream.rows
+
     def finish(self, file: BinaryIO | None) -> None:
         """Put the metadata into the footer."""
-        if self._metadata is not None and file is not None:
+        if self._stream is not None:
+            self._stream.finish(METADATA_KEY, self._metadata)
+        elif self._metadata is not None and file is not None:
             file.flush()
             add_metadata(file, METADATA_KEY, self._metadata)
 
@@ -125,8 +146,14 @@ class IpcSink:
         return _count(path)
 
 
-def _count(path: Path) -> int:
-    return int(pl.scan_ipc(path, glob=False).select(pl.len()).collect().item())
+def _opened(file: AnyFile) -> "pa.NativeFile":
+    import pyarrow as pa  # noqa: PLC0415 - a CSV job needs none of it
+
+    return pa.OSFile(str(file)) if isinstance(file, Path) else pa.PythonFile(file.open(), "rb")
+
+
+def _count(file: AnyFile) -> int:
+    return int(pl.scan_ipc(**scan_arguments(file)).select(pl.len()).collect().item())
 
 
 FORMAT = Format("ipc", (".arrow", ".ipc", ".feather"), IpcSource, IpcSink)

@@ -17,7 +17,9 @@ from tokenkit.errors import InputError, InvalidValues, JobError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
 from tokenkit.jobs.connectors.json_lines import blocks, dtype_of, look, problem, rows
 from tokenkit.jobs.connectors.options import TextOptions, output_options
+from tokenkit.jobs.connectors.passing import Lines
 from tokenkit.jobs.connectors.protocol import FAILURES, Format
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.connectors.sidecar import read_sidecar
 from tokenkit.jobs.connectors.streams import Stream
 
@@ -27,7 +29,7 @@ _BLOCK = 2**20
 class NdjsonSource:
     """An NDJSON file to read."""
 
-    def __init__(self, path: Path, options: TextOptions) -> None:
+    def __init__(self, path: AnyFile, options: TextOptions) -> None:
         if (options.delimiter, options.quote, options.header) != (None, '"', True):
             raise JobError(
                 "NDJSON has no delimiter, quote or header",
@@ -150,6 +152,23 @@ class NdjsonSink:
     ) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
         del metadata
+        if self._codec is not None:
+            file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
+        return self._sink(frame, file)
+
+    def stream(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows to what can only be written to."""
+        del metadata
+        if self._codec is not None:
+            file = self._compressor = Compressor(file, self._codec)
+        self._lines = Lines(file)
+        return self._sink(frame, self._lines)
+
+    def streamed(self) -> int:
+        """Count the lines that went by."""
+        return self._lines.rows
+
+    def _sink(self, frame: pl.LazyFrame, file: "BinaryIO | pl.PartitionBy") -> pl.LazyFrame:
         schema = frame.collect_schema()
         # Polars would write null for what JSON has no number for.
         frame = frame.with_columns(
@@ -157,8 +176,6 @@ class NdjsonSink:
             for place, (name, dtype) in enumerate(schema.items())
             if dtype.is_float()
         )
-        if self._codec is not None:
-            file = self._compressor = Compressor(cast("BinaryIO", file), self._codec)
         return frame.sink_ndjson(file, lazy=True)
 
     def finish(self, file: BinaryIO | None) -> None:  # noqa: ARG002 - the compressor has it

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from tokenkit.errors import InputError
+from tokenkit.errors import InputError, JobError
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
-from tokenkit.jobs.connectors.parquet_pages import check_pages
+from tokenkit.jobs.connectors.parquet_pages import check_chunks, check_pages
+from tokenkit.jobs.connectors.passing import Tail
 from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
+from tokenkit.jobs.connectors.remote import AnyFile, scan_arguments
 from tokenkit.policy import METADATA_KEY
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _DAMAGE = (
     "parquet",
@@ -31,18 +36,19 @@ class ParquetSource:
 
     types: Mapping[str, pl.DataType] = {}
 
-    def __init__(self, path: Path, options: TextOptions) -> None:
+    def __init__(self, path: AnyFile, options: TextOptions) -> None:
         import pyarrow as pa  # noqa: PLC0415 - a CSV job needs none of it
-        import pyarrow.parquet as pq  # noqa: PLC0415
 
         refuse_options(options, path)
         self._path = path
         self._footer: pq.FileMetaData | None = None
         try:
             # Polars panics at some footers that pyarrow refuses.
-            self._footer = pq.read_metadata(path)
+            self._footer = footer_of(path)
             self.schema = self.scan().collect_schema()
             self.rows = self.estimated_rows = _count(path)
+        except InputError:
+            raise
         except (pa.ArrowException, *FAILURES):
             self._footer = None
         if self._footer is None:
@@ -57,17 +63,23 @@ class ParquetSource:
     def check(self) -> None:
         """Check that pages are where the footer says, and as their checksums say, if they have any.
 
+        Of an object, that columns are where the footer says: stores check what they hold, and its
+        pages would have to be fetched twice.
+
         Raises
         ------
         InputError
             With the row group and the column.
         """
         if self._footer is not None:
-            check_pages(self._path, self._footer)
+            if isinstance(self._path, Path):
+                check_pages(self._path, self._footer)
+            else:
+                check_chunks(self._path, self._footer)
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
-        return pl.scan_parquet(self._path, glob=False, hive_partitioning=False)
+        return pl.scan_parquet(**scan_arguments(self._path), hive_partitioning=False)
 
     def explain(self, text: str) -> InputError | None:
         """Say what an error of Polars says about the file."""
@@ -101,6 +113,15 @@ class ParquetSink:
         entries = {} if metadata is None else {METADATA_KEY: metadata}
         return frame.sink_parquet(file, metadata=entries, lazy=True)
 
+    def stream(self, frame: pl.LazyFrame, file: BinaryIO, metadata: str | None) -> pl.LazyFrame:
+        """Give the lazy frame that writes the rows to what can only be written to."""
+        self._tail = Tail(file)
+        return self.write(frame, self._tail, metadata)
+
+    def streamed(self) -> int:
+        """Read the number of rows from the footer that went by."""
+        return rows_of_end(self._tail.end())
+
     def finish(self, file: BinaryIO | None) -> None:
         """Nothing is left to write."""
 
@@ -109,8 +130,38 @@ class ParquetSink:
         return _count(path)
 
 
-def _count(path: Path) -> int:
-    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+def footer_of(file: AnyFile) -> "pq.FileMetaData":
+    """Read the footer of a file, and no more of it."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - a CSV job needs none of it
+
+    if isinstance(file, Path):
+        return pq.read_metadata(file)
+    with file.open() as opened:
+        return pq.read_metadata(opened)
+
+
+def rows_of_end(end: bytes) -> int:
+    """Read the number of rows from the end of a file.
+
+    Raises
+    ------
+    JobError
+        If the footer isn't in it as a whole.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        return int(pq.read_metadata(pa.BufferReader(end)).num_rows)
+    except (pa.ArrowException, *FAILURES):
+        pass
+    raise JobError(
+        "the footer that was written can't be read", hint="write to a file, and copy that"
+    )
+
+
+def _count(file: AnyFile) -> int:
+    return int(pl.scan_parquet(**scan_arguments(file)).select(pl.len()).collect().item())
 
 
 FORMAT = Format("parquet", (".parquet", ".pq"), ParquetSource, ParquetSink)

@@ -1,0 +1,60 @@
+"""Files that no path leads to: what formats need of an object in an object store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeAlias
+
+
+class RemoteFile(Protocol):
+    """A file of an object store, as it was when it was found.
+
+    Its text is its URL, for messages.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name, whose end says the format."""
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def url(self) -> str:
+        """What Polars scans."""
+
+    def storage_options(self) -> Mapping[str, str | int]:
+        """Give what Polars has to know of the store: secrets among it."""
+
+    def open(self) -> BinaryIO:
+        """Open it to be read; reading fails if it was changed since it was found.
+
+        Raises
+        ------
+        InputError
+            When the store doesn't give a part of it.
+        """
+
+    def sidecar(self) -> bytes | None:
+        """Read its sidecar, if it has one."""
+
+
+AnyFile: TypeAlias = Path | RemoteFile
+
+
+def size_of(file: AnyFile) -> int:
+    """Give the size of a file in bytes."""
+    return file.stat().st_size if isinstance(file, Path) else file.size
+
+
+def scan_arguments(file: AnyFile) -> dict[str, Any]:
+    """Give what Polars' scans take: where the file is, and how it's reached."""
+    if isinstance(file, Path):
+        return {"source": file, "glob": False}
+    return {
+        "source": file.url,
+        "glob": False,
+        "storage_options": dict(file.storage_options()),
+        # What finds credentials for the writing side finds them here.
+        "credential_provider": None,
+    }
