@@ -2,6 +2,12 @@
 
 import pytest
 
+from tests.integration.object_store import (  # noqa: F401 - fixtures are found here
+    proxy,
+    s3,
+    s3_bucket,
+    s3_server,
+)
 from tests.integration.recorded_jobs import COLUMNS, ROWS
 from tests.integration.stored import Stored
 from tokenkit.jobs import Job

@@ -5,24 +5,27 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from tests.integration.object_store import s3, s3_bucket, s3_server  # noqa: F401 - fixtures
-from tokenkit.errors import OutputExists
+from tests.integration.object_store import parquet
+from tokenkit.errors import InputError, InputNotFound, JobError, OutputExists
 from tokenkit.jobs import Job, run
+from tokenkit.jobs.connectors import TextOptions, format_of
+from tokenkit.jobs.objects import ObjectPlace
+from tokenkit.jobs.rejects import read_rejects
 from tokenkit.policy import Policy
 
-CANARY = "078-05-1120"
 FRAME = pl.DataFrame(
     {
-        "id": range(6),
-        "card": ["4539578763621486", None, "", "4539578763621486", "4111111111111111", None],
-        "ssn": [CANARY, "078-05-1121", None, CANARY, "078-05-1120", ""],
-        "city": ["Oslo", "Bergen", None, "", "Oslo", "Rome"],
+        "id": [str(number) for number in range(6)],
+        "card": ["4539578763621486", None, "4111111111111111", "4539578763621486", None, None],
+        "ssn": ["078-05-1120", "078-05-1121", None, "078-05-1120", "219-09-9999", None],
+        "city": ["Oslo", "Bergen, Norway", None, 'the "old" town', "Oslo", "Rome"],
     }
 )
 COLUMNS = {
-    "card": {"scheme": "credit-card", "key": "payments", "on_invalid": "null"},
-    "ssn": {"scheme": "us-ssn", "key": "people", "on_invalid": "null"},
+    "card": {"scheme": "credit-card", "key": "payments"},
+    "ssn": {"scheme": "us-ssn", "key": "people"},
 }
+FORMATS = [".parquet", ".csv", ".tsv.gz", ".csv.zst", ".ndjson", ".jsonl.zst", ".arrow"]
 
 
 @pytest.fixture
@@ -31,61 +34,223 @@ def policy():
     return Policy.from_mapping({"columns": COLUMNS, "unlisted": "keep"})
 
 
-def parquet(frame=FRAME):
-    """Write a frame as Parquet."""
-    import io
+@pytest.fixture
+def job(ring, policy):
+    """Make a job that tokenizes."""
 
-    file = io.BytesIO()
-    frame.write_parquet(file)
-    return file.getvalue()
+    def making(source, target, **options):
+        given = {"operation": "tokenize", "policy": policy, "keyring": ring, **options}
+        return Job(source=source, target=target, **given)
+
+    return making
 
 
-def test_parquet_to_parquet(s3, ring, policy, tmp_path):  # noqa: F811
-    """Objects get the tokens that files get, a second run is skipped, and they come back."""
-    s3.put("in/a.parquet", parquet())
-    (tmp_path / "a.parquet").write_bytes(parquet())
-    local = Job(
-        operation="tokenize",
-        source=tmp_path / "a.parquet",
-        target=tmp_path / "b.parquet",
-        policy=policy,
-        keyring=ring,
-    )
-    run(local)
-    stored = replace(local, source=s3.place("in/a.parquet"), target=s3.place("out/b.parquet"))
+def back(source, target, ring):
+    """Bring tokens back."""
+    return Job(operation="detokenize", source=source, target=target, keyring=ring)
+
+
+def rows(content):
+    """Read what was written as Parquet."""
+    return pl.read_parquet(content)
+
+
+def read(path):
+    """Read a file of any format as it is."""
+    return format_of(path).source(path, TextOptions()).scan().collect()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_objects_and_files_hold_the_same(s3, job, ring, tmp_path, suffix):
+    """A format in a store gives the tokens that it gives in a folder, and they come back."""
+    local = tmp_path / f"in{suffix}"
+    plain = tmp_path / "plain.parquet"
+    FRAME.write_parquet(plain)
+    keep = Policy.from_mapping({"columns": {}, "unlisted": "keep"})
+    run(job(plain, local, policy=keep))
+    s3.put(f"in{suffix}", local.read_bytes())
+    run(job(local, tmp_path / f"out{suffix}"))
+    stored = job(s3.place(f"in{suffix}"), s3.place(f"out{suffix}"))
     report = run(stored)
     assert (report.rows_read, report.rows_written, report.status) == (6, 6, "done")
-    assert s3.keys() == ["in/a.parquet", "out/b.parquet"]
     assert s3.uploads() == []
-    assert pl.read_parquet(s3.get("out/b.parquet")).equals(pl.read_parquet(tmp_path / "b.parquet"))
+    # The metadata alone differs: it names the run, and that another input.
+    run(back(tmp_path / f"out{suffix}", tmp_path / "back.parquet", ring))
+    run(back(s3.place(f"out{suffix}"), s3.place("back.parquet"), ring))
+    assert rows(s3.get("back.parquet")).equals(FRAME)
+    assert rows(tmp_path / "back.parquet").equals(FRAME)
+    (tmp_path / f"copy{suffix}").write_bytes(s3.get(f"out{suffix}"))
+    assert read(tmp_path / f"copy{suffix}").equals(read(tmp_path / f"out{suffix}"))
     assert run(stored).status == "skipped"
-    back = Job(
-        operation="detokenize",
-        source=s3.place("out/b.parquet"),
-        target=s3.place("back.parquet"),
-        keyring=ring,
-    )
-    run(back)
-    expected = FRAME.with_columns(pl.col("card", "ssn").replace({"": None}))
-    found = pl.read_parquet(s3.get("back.parquet"))
-    assert found.with_columns(pl.col("card", "ssn").replace({"": None})).equals(expected)
+    assert run(replace(stored, force=True)).status == "done"
 
 
-def test_an_object_is_replaced_when_asked(s3, ring, policy):  # noqa: F811
+def test_an_object_is_replaced_when_asked(s3, job):
     """Another object of that name stays, unless the job says that it may go."""
-    s3.put("in.parquet", parquet())
+    s3.put("in.parquet", parquet(FRAME))
     s3.put("out.parquet", b"something else")
-    job = Job(
-        operation="tokenize",
-        source=s3.place("in.parquet"),
-        target=s3.place("out.parquet"),
-        policy=policy,
-        keyring=ring,
-    )
+    asked = job(s3.place("in.parquet"), s3.place("out.parquet"))
     with pytest.raises(OutputExists):
-        run(job)
+        run(asked)
     assert s3.get("out.parquet") == b"something else"
-    assert run(replace(job, overwrite=True)).status == "done"
-    assert run(replace(job, overwrite=True)).status == "skipped"
-    assert run(replace(job, force=True)).status == "done"
+    assert run(replace(asked, overwrite=True)).status == "done"
+    assert run(replace(asked, overwrite=True)).status == "skipped"
     assert s3.uploads() == []
+
+
+def test_a_sidecar_goes_with_its_object(s3, job, ring):
+    """What is written over tokens without metadata of its own takes their sidecar away."""
+    s3.put("in.parquet", parquet(FRAME))
+    run(job(s3.place("in.parquet"), s3.place("out.csv")))
+    assert s3.keys("out") == ["out.csv", "out.csv.tokenkit.json"]
+    run(back(s3.place("out.csv"), s3.place("clear.csv"), ring))
+    assert s3.keys("clear") == ["clear.csv"]
+    s3.put("clear.csv.tokenkit.json", b"{}")
+    # It isn't taken for the object's, and goes.
+    run(job(s3.place("clear.csv"), s3.place("again.parquet")))
+    run(replace(back(s3.place("out.csv"), s3.place("clear.csv"), ring), force=True))
+    assert s3.keys("clear") == ["clear.csv"]
+
+
+def test_prefixes_and_patterns(s3, job, tmp_path):
+    """The objects below a prefix are read as the files of a folder are, Hive's names included."""
+    places = ["c=B/b.parquet", "c=A%2FB/ü [1]#?.parquet", "c=A%2FB/a.parquet", "c=A%2FB/_x.parquet"]
+    for number, place in enumerate(places):
+        content = parquet(FRAME.slice(number, 2))
+        s3.put(f"in/{place}", content)
+        path = tmp_path / "in" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    s3.put("in/c=B/notes.txt", b"no data")
+    run(job(tmp_path / "in", tmp_path / "out.parquet"))
+    for key in ("in/", "in"):
+        run(job(s3.place(key), s3.place("out.parquet"), force=True))
+        assert rows(s3.get("out.parquet")).equals(rows(tmp_path / "out.parquet"))
+    assert rows(s3.get("out.parquet"))["c"].to_list() == ["A/B"] * 4 + ["B"] * 2
+    run(job(tmp_path / "in/c=*/?.parquet", tmp_path / "some.parquet"))
+    run(job(s3.place("in/c=*/?.parquet"), s3.place("some.parquet")))
+    assert rows(s3.get("some.parquet")).equals(rows(tmp_path / "some.parquet"))
+    for nothing in ("no/", "no", "in/*.csv"):
+        with pytest.raises(InputNotFound):
+            run(job(s3.place(nothing), s3.place("none.parquet")))
+
+
+def test_values_of_partitions_are_masked(s3, job):
+    """A value that stands in a key stands in no error."""
+    s3.put("in/ssn=078-05-1120/a.parquet", b"PAR1 but not really")
+    with pytest.raises(InputError) as caught:
+        run(job(s3.place("in/"), s3.place("out.parquet")))
+    assert "078-05-1120" not in str(caught.value) + repr(caught.value)
+    with pytest.raises(InputError) as caught:
+        run(job(s3.place("in/ssn=078-05-1120/a.parquet"), s3.place("out.parquet")))
+    assert "078-05-1120" not in str(caught.value) + repr(caught.value)
+    assert s3.keys("out") == []
+
+
+def test_append(s3, job, ring):
+    """Each run adds an object below the prefix, once; tokens of another key version are refused."""
+    s3.put("a.parquet", parquet(FRAME.head(2)))
+    s3.put("b.parquet", parquet(FRAME.tail(3)))
+    for name in ("a.parquet", "b.parquet", "a.parquet"):
+        run(job(s3.place(name), s3.place("all/"), mode="append"))
+    parts = s3.keys("all/")
+    assert len(parts) == 2
+    assert run(job(s3.place("b.parquet"), s3.place("all"), mode="append")).status == "skipped"
+    assert sum(rows(s3.get(part)).height for part in parts) == 5
+    ring.rotate("people")
+    with pytest.raises(JobError, match="other key versions"):
+        run(job(s3.place("a.parquet"), s3.place("all/"), mode="append"))
+    assert s3.keys("all/") == parts
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_rejected_rows(s3, job, ring, tmp_path, beside):
+    """Rejected rows go beside the object, or where the job says; and come back from there."""
+    columns = {**COLUMNS, "card": {**COLUMNS["card"], "on_invalid": "reject"}}
+    policy = Policy.from_mapping(
+        {"columns": columns, "unlisted": "keep", "rejects": {"key": "people"}}
+    )
+    bad = FRAME.with_columns(card=pl.when(pl.col("id") == "3").then(pl.lit("?")).otherwise("card"))
+    s3.put("in.parquet", parquet(bad))
+    local = tmp_path / "rejected.parquet"
+    asked = job(
+        s3.place("in.parquet"),
+        s3.place("out.parquet"),
+        policy=policy,
+        rejects=None if beside else local,
+    )
+    report = run(asked)
+    assert (report.rows_read, report.rows_written, report.rows_rejected) == (6, 5, 1)
+    assert s3.uploads() == []
+    assert run(asked).status == "skipped"
+    if beside:
+        assert s3.keys("out") == ["out.parquet", "out.parquet.rejects.parquet"]
+        local.write_bytes(s3.get("out.parquet.rejects.parquet"))
+    assert local.read_bytes().find(b"Norway") == -1
+    [found] = read_rejects(local).open(ring)["card"].to_list()
+    assert found == "?"
+    # The run that follows has nothing to reject, and the old rows would be doubled.
+    s3.put("in.parquet", parquet(FRAME))
+    assert run(replace(asked, overwrite=True)).rows_rejected == 0
+    assert s3.keys("out") == ["out.parquet"]
+
+
+def test_rejected_rows_of_files_go_into_a_store(s3, job, tmp_path):
+    """A job between files may set rows aside in a store."""
+    columns = {"ssn": {**COLUMNS["ssn"], "on_invalid": "reject"}}
+    policy = Policy.from_mapping(
+        {"columns": columns, "unlisted": "keep", "rejects": {"key": "people"}}
+    )
+    (tmp_path / "in.csv").write_text("ssn\n078-05-1120\nnone\n")
+    asked = job(tmp_path / "in.csv", tmp_path / "out.csv", policy=policy, rejects=s3.place("bad"))
+    assert run(asked).rejects == "s3://lake/bad"
+    assert run(asked).status == "skipped"
+    assert s3.keys() == ["bad"]
+
+
+def test_what_has_no_single_step_is_refused(s3, job, tmp_path):
+    """An output of several objects, a prefix as a whole and a target in the source are refused."""
+    s3.put("in/a.parquet", parquet(FRAME))
+    refused = [
+        job(s3.place("in/"), s3.place("out/")),
+        job(s3.place("in/"), s3.place("out/"), mode="partition", partition_by=("city",)),
+        job(s3.place("in/"), s3.place("in/b.parquet")),
+        job(s3.place("in/a.parquet"), s3.place("in/a.parquet")),
+        job(s3.place("in/*.parquet"), s3.place("in/a.parquet"), force=True),
+        job(s3.place("in/"), s3.place("out/*.parquet")),
+        job(s3.place("in/a.parquet"), s3.place("out.parquet"), mode="append"),
+        job(s3.place("in/a.parquet"), s3.place("out.xlsx")),
+    ]
+    for each in refused:
+        with pytest.raises(JobError):
+            run(each)
+    assert s3.keys() == ["in/a.parquet"]
+    assert s3.uploads() == []
+
+
+def test_credentials_of_the_environment(s3, job, ring, monkeypatch):
+    """Without options, the environment says where the store is and who asks."""
+    s3.put("in.csv", b"ssn\n078-05-1120\n")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up-id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    columns = {"ssn": COLUMNS["ssn"]}
+    policy = Policy.from_mapping({"columns": columns})
+    middle = ObjectPlace("s3://lake/middle.parquet")
+    assert run(job(ObjectPlace("s3://lake/in.csv"), middle, policy=policy)).rows_written == 1
+    run(back(middle, ObjectPlace("s3a://lake/out.ndjson"), ring))
+    assert s3.get("out.ndjson") == b'{"ssn":"078-05-1120"}\n'
+    run(job(ObjectPlace("s3a://lake/out.ndjson"), ObjectPlace("s3://lake/out.csv"), policy=policy))
+    assert s3.keys("out.csv") == ["out.csv", "out.csv.tokenkit.json"]
+
+
+def test_lineage_names_objects(s3, job, stored):
+    """A run is recorded with the names of its objects, and its rows."""
+    s3.put("in/a.csv", FRAME.write_csv().encode())
+    run(job(s3.place("in/*.csv"), s3.place("out.parquet")))
+    record = stored.run
+    assert str(record.inputs[0].dataset) == "s3://lake:in"
+    assert str(record.outputs[0].dataset) == "s3://lake:out.parquet"
+    assert (record.status, record.rows_written, record.outputs[0].files) == ("complete", 6, 1)

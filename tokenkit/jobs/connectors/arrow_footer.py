@@ -15,7 +15,9 @@ _MAGIC = b"ARROW1"
 _TAIL = struct.Struct("<i6s")
 _FOOTER_FIELDS = "heeee"  # version, schema, dictionaries, record batches, metadata
 _SCHEMA_FIELDS = "heee"  # endianness, fields, metadata, features
+_BLOCK = struct.Struct("<qi4xq")  # place, length of the metadata, length of the body
 _SCHEMA = 1
+_BATCHES = 3
 _METADATA = 2
 _ALIGNMENT = 8
 
@@ -54,11 +56,34 @@ def with_footer_entry(end: bytes, key: str, value: str) -> bytes:
     ValueError
         If it's no such end.
     """
+    footer = with_entry(_footer_of(end), key.encode(), value.encode())
+    return footer + _TAIL.pack(len(footer), _MAGIC)
+
+
+def batch_places(end: bytes) -> list[int]:
+    """Give where the record batches are, by the end of a file from its footer on.
+
+    Raises
+    ------
+    ValueError
+        If it's no such end.
+    """
+    footer = _footer_of(end)
+    blocks = _read(footer, _u32(footer, 0), _FOOTER_FIELDS)[_BATCHES]
+    if blocks is None:
+        return []
+    size = _BLOCK.size
+    return [
+        _BLOCK.unpack_from(footer, blocks + 4 + size * number)[0]
+        for number in range(_u32(footer, blocks))
+    ]
+
+
+def _footer_of(end: bytes) -> bytes:
     footer, tail = end[: -_TAIL.size], end[-_TAIL.size :]
     if len(tail) < _TAIL.size or _TAIL.unpack(tail) != (len(footer), _MAGIC):
         raise ValueError("no Arrow IPC file")
-    footer = with_entry(footer, key.encode(), value.encode())
-    return footer + _TAIL.pack(len(footer), _MAGIC)
+    return footer
 
 
 def with_entry(footer: bytes, key: bytes, value: bytes) -> bytes:

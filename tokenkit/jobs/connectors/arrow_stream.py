@@ -8,7 +8,7 @@ import io
 import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from tokenkit.jobs.connectors.arrow_footer import with_footer_entry
+from tokenkit.jobs.connectors.arrow_footer import batch_places, with_footer_entry
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -43,6 +43,10 @@ class ArrowStream(io.RawIOBase, BinaryIO):
         self._part = self._begun
         self._body = 0
         self._ended = False
+        self._is_first = True
+        self._batches: list[int] = []
+        self._message_at = 0
+        self._place = 0
         self.rows = 0
 
     def writable(self) -> bool:
@@ -60,13 +64,13 @@ class ArrowStream(io.RawIOBase, BinaryIO):
             if self._body:
                 body, rest = rest[: self._body], rest[self._body :]
                 self._body -= len(body)
-                self._file.write(body)
+                self._pass(body)
                 continue
             missing = self._wanted - len(self._held)
             self._held, rest = self._held + rest[:missing], rest[missing:]
             if len(self._held) == self._wanted:
                 part, self._held = self._held, b""
-                self._file.write(part)
+                self._pass(part)
                 self._part(part)
         return len(content)
 
@@ -76,12 +80,16 @@ class ArrowStream(io.RawIOBase, BinaryIO):
         Raises
         ------
         ValueError
-            If what was written is no complete Arrow IPC file.
+            If what was written is no complete Arrow IPC file, or not all of it was understood.
         """
-        if not self._ended:
+        if not self._ended or batch_places(self._held) != self._batches:
             raise ValueError("no Arrow IPC file")
         self._file.write(self._held if value is None else with_footer_entry(self._held, key, value))
         self._held = b""
+
+    def _pass(self, data: bytes) -> None:
+        self._place += len(data)
+        self._file.write(data)
 
     def _begun(self, data: bytes) -> None:
         if data != _MAGIC:
@@ -90,8 +98,14 @@ class ArrowStream(io.RawIOBase, BinaryIO):
 
     def _prefix(self, data: bytes) -> None:
         mark, size = _PREFIX.unpack(data)
+        if mark != _CONTINUATION and self._is_first:
+            # Polars writes the schema without a prefix. It's a multiple of eight bytes long, and
+            # the footer says in the end whether the batches were found.
+            return
+        self._is_first = False
         if mark != _CONTINUATION or size < 0:
             raise ValueError("no Arrow IPC file")
+        self._message_at = self._place - _PREFIX.size
         self._ended = size == 0
         self._wanted, self._part = size, self._message
 
@@ -104,6 +118,7 @@ class ArrowStream(io.RawIOBase, BinaryIO):
                 raise ValueError("no Arrow IPC file")
             batch = header + struct.unpack_from("<I", data, header)[0]
             length = _field(data, batch, _LENGTH)
+            self._batches.append(self._message_at)
             self.rows += 0 if length is None else struct.unpack_from("<q", data, length)[0]
         body = _field(data, root, _BODY_LENGTH)
         self._body = 0 if body is None else struct.unpack_from("<q", data, body)[0]

@@ -18,7 +18,9 @@ from tokenkit.jobs.locking import sweep
 from tokenkit.jobs.objects.files import find
 from tokenkit.jobs.objects.inlets import ObjectInlet, find_objects
 from tokenkit.jobs.objects.place import ObjectPlace
+from tokenkit.jobs.objects.sidecars import settle, sidecar_of
 from tokenkit.jobs.objects.target import ObjectTarget
+from tokenkit.jobs.outlets import sink_of
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.aside import set_aside
 from tokenkit.jobs.rejects.places import rejects_place
@@ -66,7 +68,7 @@ class ObjectDestination:
     def check_places(self, job: Job, inputs: Sequence[Input], run: str) -> None:
         """Refuse outputs that would take the place of an input, or of each other."""
         output = self._output(job, run, inputs[0].suffix)
-        outputs = {_identity(output), _identity(output.sidecar)}
+        outputs = {_identity(output), _identity(sidecar_of(output))}
         if any(item.cells for item in inputs):
             rejects = rejects_place(job, run)
             if isinstance(rejects, ObjectPlace):
@@ -110,7 +112,8 @@ class ObjectDestination:
         if file is None:
             return None
         inlet = ObjectInlet(file, Path(file.name), MappingProxyType({}))
-        if not is_of(document_of(file), inlet.kind, run, keyring):
+        document = document_of(file)
+        if not is_of(document, inlet.kind, run, keyring):
             if job.overwrite:
                 return None
             raise already_there(file.url)
@@ -120,6 +123,9 @@ class ObjectDestination:
             rejected = set_aside(job, run)
         found = Found(rows_read(job, inputs), written, rejected)
         if found.whole:
+            if isinstance(document, bytes) and sink_of(inlet.relative, job.text)[1].metadata_beside:
+                # A run that was killed may not have come to it.
+                settle(file.place, document)
             return found
         if job.overwrite or job.mode == "append":
             return None

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 from tokenkit.errors import ConnectorFailed, InputError, InputNotFound
-from tokenkit.jobs.connectors.sidecar import MOST_METADATA
 from tokenkit.jobs.objects.place import ObjectPlace
+from tokenkit.jobs.objects.sidecars import ATTRIBUTE, read_sidecar_of
 from tokenkit.jobs.objects.stores import options_of, reaching, store_of
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ class StoredFile:
 
     def sidecar(self) -> bytes | None:
         """Read its sidecar, if it has one."""
-        beside = find(self.place.sidecar)
-        if beside is None:
-            return None
-        with beside.open() as file:
-            return file.read(MOST_METADATA)
+        import obstore  # noqa: PLC0415 - an extra
+
+        with reaching(self.place):
+            found = obstore.get(self._store, self.place.key, options={"head": True})
+            attributes = {str(name): str(value) for name, value in found.attributes.items()}
+        return read_sidecar_of(self.place, attributes.get(ATTRIBUTE))
 
     def now(self) -> Self | None:
         """Find the object again; None if it's gone."""

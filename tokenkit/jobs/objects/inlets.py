@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from tokenkit.errors import InputNotFound
+from tokenkit.errors import InputNotFound, JobError
 from tokenkit.jobs.aside import masked
 from tokenkit.jobs.connectors import Source, TextOptions, format_of, suffix_of
 from tokenkit.jobs.inlets import Inlet
@@ -66,11 +66,16 @@ class ObjectInlet:
 
     def fingerprint(self) -> list[object]:
         """Give what changes when the object does: size, time of change, and its version."""
-        now = self.file.now()
-        if now is None:
-            return [str(self.relative), 0, 0, ""]
-        version = hashlib.sha256(now.version.encode()).hexdigest()
-        return [str(self.relative), now.size, int(now.changed.timestamp() * 1e9), version]
+        file = self.file
+        if file.now() != file:
+            # Its columns were read from what was there before.
+            raise JobError(
+                "the input was changed while it was read; nothing was written",
+                file=self.shown,
+                hint="run the job again when nothing writes to it",
+            )
+        version = hashlib.sha256(file.version.encode()).hexdigest()
+        return [str(self.relative), file.size, int(file.changed.timestamp() * 1e9), version]
 
 
 @dataclass(frozen=True, slots=True)

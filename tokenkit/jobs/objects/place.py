@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.aside import masked
-from tokenkit.jobs.connectors.sidecar import SUFFIX
 from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.naming import of_object
 
@@ -157,11 +156,6 @@ class ObjectPlace:
     def beside(self, end: str) -> Self:
         """Give the object whose name has something more at its end."""
         return replace(self, url=self.url.removesuffix("/") + end)
-
-    @property
-    def sidecar(self) -> Self:
-        """The place of its sidecar."""
-        return self.beside(SUFFIX)
 
     def revealed(self) -> dict[str, str]:
         """Give the storage options, in clear; only for what speaks with the store."""

@@ -1,5 +1,6 @@
 """The client of an object store, and what its errors mean."""
 
+import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -93,12 +94,15 @@ def store_of(place: ObjectPlace) -> "ObjectStore":
         )
     retries: Any = {_RETRIES: given.pop(_RETRIES)}
     client: dict[str, Any] = {name: given.pop(name) for name in list(given) if name in _CLIENT}
+    if client and (allowed := os.environ.get("AWS_ALLOW_HTTP")) is not None:
+        # Any option of the client takes the place of all that the environment says of it.
+        client.setdefault("allow_http", allowed)
     client.update({name: str(client[name]).lower() in _YES for name in _FLAGS & client.keys()})
     config: Any = given
     options: Any = client
     with reaching(place):
         found: ObjectStore = from_url(
-            place.root, config=config, client_options=options, retry_config=retries
+            place.root, config=config, client_options=options or None, retry_config=retries
         )
     return found
 

@@ -1,6 +1,5 @@
 """An object that a job writes."""
 
-import contextlib
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +10,8 @@ from tokenkit.jobs.aside import already_there
 from tokenkit.jobs.connectors import TextOptions
 from tokenkit.jobs.objects.files import find
 from tokenkit.jobs.objects.place import ObjectPlace
-from tokenkit.jobs.objects.upload import Upload, delete, put
+from tokenkit.jobs.objects.sidecars import ATTRIBUTE, attribute_of, settle, stage, unstage
+from tokenkit.jobs.objects.upload import Upload
 from tokenkit.jobs.outlets import metadata_line, sink_of
 from tokenkit.jobs.targets import Extent
 
@@ -59,30 +59,24 @@ class ObjectTarget:
     def publish(self) -> None:
         """Complete the object.
 
-        A sidecar comes first, so that no tokens ever lack theirs; an old object goes before that,
-        so that it's never found beside metadata that isn't its own.
+        Its sidecar is there before it, under another name, so that no tokens ever lack theirs.
         """
         upload = self._upload
-        exists = find(self._place) is not None
-        if exists and not self._replace:
+        if not self._replace and find(self._place) is not None:
             raise already_there(self._place.url)
         if self._outlet is None or not self._outlet.sink.metadata_beside:
             upload.complete()
             return
-        sidecar, metadata = self._place.sidecar, self._outlet.metadata
-        if exists:
-            delete(self._place)
-        if metadata is None:
-            delete(sidecar)
-        else:
-            put(sidecar, metadata_line(metadata))
+        sidecar = self._outlet.sidecar
+        if sidecar is not None:
+            stage(self._place, sidecar)
         try:
             upload.complete()
         except BaseException:
-            if not upload.is_published():
-                with contextlib.suppress(TokenkitError):
-                    delete(sidecar)
+            if sidecar is not None and not upload.is_published():
+                unstage(self._place, sidecar)
             raise
+        settle(self._place, sidecar)
 
     def is_published(self) -> bool:
         """Whether the object is there, or may be."""
@@ -103,7 +97,7 @@ class ObjectOutlet:
         self.format, self.sink = sink_of(place.path, text)
         self._place = place
         self.upload: Upload | None = None
-        self.metadata: str | None = None
+        self.sidecar: bytes | None = None
 
     @property
     def kind(self) -> str:
@@ -121,8 +115,11 @@ class ObjectOutlet:
 
     def write(self, frame: pl.LazyFrame, metadata: str | None) -> pl.LazyFrame:
         """Give the lazy frame that writes the rows when it runs."""
-        self.metadata = metadata
-        self.upload = Upload(self._place)
+        attributes = {}
+        if self.sink.metadata_beside:
+            self.sidecar = None if metadata is None else metadata_line(metadata)
+            attributes[ATTRIBUTE] = attribute_of(self.sidecar)
+        self.upload = Upload(self._place, attributes)
         return self.sink.stream(frame, self.upload, metadata)
 
     def close(self, *, complete: bool) -> None:

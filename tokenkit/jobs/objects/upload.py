@@ -8,6 +8,7 @@ which counts it as storage until a lifecycle rule of the bucket removes it.
 import contextlib
 import io
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tokenkit.errors import JobError, TokenkitError
@@ -31,6 +32,8 @@ class Upload(io.RawIOBase, BinaryIO):
     ----------
     place
         Where the object is to be.
+    attributes
+        What the object says of itself.
 
     Attributes
     ----------
@@ -40,7 +43,7 @@ class Upload(io.RawIOBase, BinaryIO):
         What writing failed with.
     """
 
-    def __init__(self, place: ObjectPlace) -> None:
+    def __init__(self, place: ObjectPlace, attributes: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._place = place
         self._store = store_of(place)
@@ -50,7 +53,7 @@ class Upload(io.RawIOBase, BinaryIO):
         self._writer: Any = obstore.open_writer(
             self._store,
             place.key,
-            attributes={_NONCE: self._nonce},
+            attributes={**(attributes or {}), _NONCE: self._nonce},
             buffer_size=_PART,
             max_concurrency=_AT_ONCE,
         )
@@ -126,31 +129,3 @@ class Upload(io.RawIOBase, BinaryIO):
             return False
         except TokenkitError:
             return None
-
-
-def put(place: ObjectPlace, content: bytes) -> None:
-    """Write a small object.
-
-    Raises
-    ------
-    ConnectorFailed
-        If the store doesn't take it.
-    """
-    import obstore  # noqa: PLC0415
-
-    with reaching(place):
-        obstore.put(store_of(place), place.key, content, use_multipart=False)
-
-
-def delete(place: ObjectPlace) -> None:
-    """Remove an object, if it's there.
-
-    Raises
-    ------
-    ConnectorFailed
-        If the store refuses.
-    """
-    import obstore  # noqa: PLC0415
-
-    with contextlib.suppress(FileNotFoundError), reaching(place):
-        obstore.delete(store_of(place), place.key)

@@ -12,7 +12,8 @@ from tokenkit.jobs.connectors.formats.parquet import footer_of, rows_of_end
 from tokenkit.jobs.connectors.passing import Tail
 from tokenkit.jobs.objects.files import find
 from tokenkit.jobs.objects.place import ObjectPlace
-from tokenkit.jobs.objects.upload import Upload, delete
+from tokenkit.jobs.objects.requests import delete
+from tokenkit.jobs.objects.upload import Upload
 from tokenkit.jobs.rejects.description import REJECTS_KEY, RejectsDescription
 from tokenkit.jobs.rejects.sinking import sink_rejects
 

@@ -1,12 +1,13 @@
 """Arrow IPC files: typed columns; metadata in the schema of the file's own footer."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import polars as pl
 
-from tokenkit.errors import InputError
+from tokenkit.errors import InputError, JobError
 from tokenkit.jobs.connectors.arrow_footer import add_metadata
 from tokenkit.jobs.connectors.arrow_stream import ArrowStream
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
@@ -136,10 +137,19 @@ class IpcSink:
     def finish(self, file: BinaryIO | None) -> None:
         """Put the metadata into the footer."""
         if self._stream is not None:
-            self._stream.finish(METADATA_KEY, self._metadata)
+            self._finish(self._stream)
         elif self._metadata is not None and file is not None:
             file.flush()
             add_metadata(file, METADATA_KEY, self._metadata)
+
+    def _finish(self, stream: ArrowStream) -> None:
+        try:
+            stream.finish(METADATA_KEY, self._metadata)
+        except (ValueError, struct.error):
+            pass
+        else:
+            return
+        raise JobError("what was written can't be counted", hint="write to a file, and copy that")
 
     def count(self, path: Path) -> int:
         """Count the rows of the batches."""
