@@ -66,6 +66,13 @@ _Rejects = Annotated[
     typer.Option(metavar="FILE", help="Where rejected rows go; default: OUTPUT.rejects.parquet."),
 ]
 
+_Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove", help="Record a keyed digest of what is read, to check what was written by."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -85,6 +92,7 @@ def tokenize(
     partition_by: _PartitionBy = None,
     output_format: _Format = None,
     rejects: _Rejects = None,
+    prove: _Prove = False,
     limit: _Limit = None,
     dry_run: _DryRun = False,
     force: Force = False,
@@ -124,6 +132,7 @@ def tokenize(
             output_format=_suffix(output_format),
             text=text,
             rejects=rejects,
+            prove=prove,
             limit=limit,
             dry_run=dry_run,
             force=force,

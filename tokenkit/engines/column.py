@@ -15,7 +15,7 @@ Output: TypeAlias = Literal["token", "outcome"]
 REASONS: tuple[str, ...] = _native.REASONS
 """The reason codes: why a value doesn't fit its scheme."""
 Side: TypeAlias = Literal["old", "new"]
-"""The tokens before a rekey, or those after it."""
+"""The tokens before a rekey, or those after it; what a job reads, or what it has written."""
 VersionChoice: TypeAlias = Version
 """A key version: its number, or ``"primary"``."""
 
@@ -40,6 +40,8 @@ class ColumnCall:
         For ``rekey`` the version of the new tokens; ``version`` made the old ones.
     proof
         The proof that the values are added to, and whether as old or new ones.
+    by_row
+        Whether the marks of rows are wanted, instead of adding them to the proof.
     """
 
     rule: ColumnRule
@@ -49,6 +51,7 @@ class ColumnCall:
     has_tweak_column: bool = False
     new_version: KeyVersion | None = None
     proof: "tuple[_native.RekeyProof, Side] | None" = None
+    by_row: bool = False
 
     def __post_init__(self) -> None:
         for version in (self.version, self.new_version):
@@ -80,7 +83,7 @@ class ColumnCall:
             "new_key": None if self.new_version is None else _named(self.new_version),
             "proof": None
             if self.proof is None
-            else {"id": self.proof[0].id, "side": self.proof[1]},
+            else {"id": self.proof[0].id, "side": self.proof[1], "by_row": self.by_row},
         }
         return json.dumps(
             {

@@ -27,6 +27,8 @@ def check_job(job: Job) -> None:
         hint = "--mode partition --partition-by COLUMN"
     elif job.limit is not None and job.limit < 0:
         problem, hint = "a limit is a number of rows, 0 or more", "--limit 1000"
+    elif job.prove and job.operation != "tokenize":
+        problem, hint = "what is proved is that tokens stand for what was read", "leave out prove"
     if problem is not None:
         raise JobError(problem, hint=hint)
     if job.target is None and not job.dry_run:

@@ -5,7 +5,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from tokenkit.errors import (
     from_polars,
     translated,
 )
-from tokenkit.jobs.aside import refused, refusing
+from tokenkit.jobs.aside import already_there, refused, refusing
 from tokenkit.jobs.checks import check_job, check_unchanged, check_values
 from tokenkit.jobs.destinations import Destination, destination_of
 from tokenkit.jobs.job import Job
@@ -30,6 +30,8 @@ from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.passes import Pass, Results
 from tokenkit.jobs.preparation import Input, prepare
 from tokenkit.jobs.progress import Progress, Silent
+from tokenkit.jobs.proving.inputs import InputProofs
+from tokenkit.jobs.proving.recorded import recorded_proofs
 from tokenkit.jobs.recording import JobRun
 from tokenkit.jobs.rejects.aside import Rejects, rejects_of, remove_stale
 from tokenkit.jobs.rejects.description import RejectsDescription
@@ -135,9 +137,15 @@ def _run(job: Job, destination: Destination | None, observer: Progress) -> Repor
     if written_to is not None:
         written_to.sweep(job, identity)
         found = written_to.find_done(job, inputs, identity, keyring)
-    if found is not None:
+    proofs: Mapping[str, str] = {}
+    if found is not None and destination is not None and job.prove:
+        proofs = recorded_proofs(identity, destination.dataset)
+    if found is not None and (proofs or not job.prove):
         recorded.settle(found.read, found.written, found.rejected)
-        return replace(bare, status="skipped", seconds=time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        return replace(bare, status="skipped", proofs=proofs, seconds=seconds)
+    if found is not None and job.mode == "replace" and not job.replaces:
+        raise already_there(job.output_path)
     with recorded.recording() as recording, contextlib.ExitStack() as stack:
         passes = _Passes(job, written_to, inputs, identity, observer, stack)
         with _watched(observer, inputs):
@@ -154,12 +162,14 @@ def _run(job: Job, destination: Destination | None, observer: Progress) -> Repor
         check_values(job.policy, inputs[0].calls, report)
         if job.dry_run:
             return report
+        proofs = passes.proofs.macs()
         written = passes.flush()
-        with recorded.published(recording, counts, passes.target, written):
+        with recorded.published(recording, counts, passes.target, written, proofs):
             passes.publish(counts.rejected)
     return replace(
         report,
         rows_written=counts.read - counts.rejected,
+        proofs=proofs,
         rejects=str(passes.rejects_path) if counts.rejected else None,
         bytes_written=written,
         seconds=time.perf_counter() - begun,
@@ -201,6 +211,8 @@ class _Passes:
         self._destination = destination
         self._mirrored = destination is not None and destination.is_mirrored
         self._cells = inputs[0].cells
+        proving = job.prove and destination is not None
+        self.proofs = InputProofs(inputs if proving else (), identity)
         if destination is None:
             return
         self.target = destination.target(job, identity, inputs[0].suffix)
@@ -279,6 +291,7 @@ class _Passes:
             parts=parts,
             cells=first.cells,
             run=self._identity,
+            proofs=self.proofs.by_column,
             omitted=first.inlet.partition if self._mirrored else (),
             accept=accept,
             reject=reject,
@@ -295,7 +308,9 @@ class _Passes:
         if isinstance(results, BaseException):
             raise self._explained(results, group, outlet)
         self._check_rows(group, results, outlet)
-        return results.counts
+        counts = results.counts
+        self.proofs.expect(first.calls.transformed, counts.read - counts.rejected)
+        return counts
 
     def _close(self, outlet: Outlet | None, *, complete: bool) -> None:
         if outlet is not None:

@@ -54,6 +54,9 @@ class Job:
     rejects
         Where rejected rows go; default: ``TARGET.rejects.parquet`` beside a target that is a file
         or a folder.
+    prove
+        Record a keyed digest of what is read of each tokenized column, in the same pass, so that
+        :func:`tokenkit.jobs.proving.check_output` can compare it with what was written.
     limit
         Read only so many rows of each input.
     dry_run
@@ -82,6 +85,7 @@ class Job:
     text: TextOptions = field(default_factory=TextOptions)
     replay: bool = False
     rejects: Path | ObjectPlace | None = None
+    prove: bool = False
     limit: int | None = None
     dry_run: bool = False
     overwrite: bool = False

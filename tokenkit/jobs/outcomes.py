@@ -64,7 +64,9 @@ class Part:
         """Give the type that a column is read as."""
         return self.types.get(name, self.schema[name])
 
-    def outcomes(self, *, sealing: bool, several: bool = False) -> pl.LazyFrame:
+    def outcomes(
+        self, *, sealing: bool, several: bool = False, proving: bool = False
+    ) -> pl.LazyFrame:
         """Give the frame that the branches share.
 
         Parameters
@@ -74,6 +76,8 @@ class Part:
             each row stands.
         several
             Whether rows of other files follow, so that each has to name its own.
+        proving
+            Whether what is tokenized is to be proved.
 
         Returns
         -------
@@ -81,7 +85,8 @@ class Part:
             ``column0``, ``column1``, ... for the columns of the output, in order: values that stay,
             or tokens, then with ``reason0``, ... beside them. ``rejected``, if rows can be. For
             sealing also ``source0``, ... for the columns of the input that aren't there as they
-            were, ``row`` and, of several files, ``file``.
+            were, ``row`` and, of several files, ``file``. For proving also ``value0``, ... for what
+            is tokenized, beside its tokens.
         """
         rows = self.rows
         if sealing:
@@ -101,6 +106,12 @@ class Part:
             beside.append(pl.nth(0).alias(ROW))
             if several:
                 beside.append(pl.lit(self.file, pl.String).alias(FILE))
+        if proving:
+            beside += [
+                self._given(name, indexed=sealing).alias(value_column(number))
+                for number, (name, call) in enumerate(self.calls.by_column.items())
+                if call is not None
+            ]
         names = [expression.meta.output_name() for expression in beside]
         # Taken apart before rows are filtered: filtering a struct costs more than its fields.
         found = rows.select(*outcomes, *beside).select(*self._fields(), *names)
@@ -143,6 +154,10 @@ class Part:
             return self.token(name)
         return pl.col(source_column(list(self.schema).index(name)))
 
+    def value(self, name: str) -> pl.Expr:
+        """Give a column that is tokenized as it was, out of a shared frame for proving."""
+        return pl.col(value_column(self._place(name)))
+
     def _place(self, name: str) -> int:
         return list(self.calls.by_column).index(name)
 
@@ -160,11 +175,15 @@ class Part:
         values = self._values(name, indexed=False)
         return read_as(values, self.types[name], strict=True) if name in self.types else values
 
-    def _outcome(self, name: str, call: ColumnCall | None, *, indexed: bool) -> pl.Expr:
+    def _given(self, name: str, *, indexed: bool) -> pl.Expr:
+        """Give what a column's call is handed: null what isn't of the type that it's read as."""
         values = self._values(name, indexed=indexed)
+        return read_as(values, self.types[name]) if name in self.types else values
+
+    def _outcome(self, name: str, call: ColumnCall | None, *, indexed: bool) -> pl.Expr:
+        values, read = self._values(name, indexed=indexed), self._given(name, indexed=indexed)
         if name not in self.types:
-            return values if call is None else self._turned(values, call, indexed=indexed)
-        read = read_as(values, self.types[name])
+            return read if call is None else self._turned(read, call, indexed=indexed)
         unreadable = values.is_not_null() & read.is_null()
         reason = pl.when(unreadable).then(pl.lit(_TYPE, pl.String))
         if call is None:
@@ -193,6 +212,11 @@ def reason_column(number: int) -> str:
 def source_column(number: int) -> str:
     """Name the column of the shared frame that stands for one of the input."""
     return f"source{number}"
+
+
+def value_column(number: int) -> str:
+    """Name the column of the shared frame that holds what one of the output is made of."""
+    return f"value{number}"
 
 
 def _free_name(schema: pl.Schema) -> str:

@@ -1,11 +1,12 @@
 """One pass: rows read once, accepted ones, rejected ones and counts written from the same frame."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import polars as pl
 
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.polars.rejects import RejectCell
 from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import InputError, translated
@@ -48,6 +49,8 @@ class Pass:
         The input's columns and their keys, if rejected rows are to be sealed.
     run
         The run's id.
+    proofs
+        What the values of columns are added to, by column; none if nothing is to be proved.
     omitted
         Columns of the output that aren't in its rows, since they stand in its path.
     accept, reject
@@ -57,6 +60,7 @@ class Pass:
     parts: Sequence[Part]
     cells: Sequence[RejectCell]
     run: str
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
     omitted: Collection[str] = ()
     accept: Write | None = None
     reject: Write | None = None
@@ -109,13 +113,16 @@ class Pass:
             places["reject"] = len(frames)
             frames.append(self.reject(rejected))
         places["counts"] = len(frames)
-        frames.append(shared.select(tally(first)))
+        frames.append(shared.select(tally(first, self.proofs)))
         return frames, places
 
     def _shared(self, counter: RowCounter) -> pl.LazyFrame:
         several = len(self.parts) > 1
         sealing = self.reject is not None
-        parts = [part.outcomes(sealing=sealing, several=several) for part in self.parts]
+        parts = [
+            part.outcomes(sealing=sealing, several=several, proving=bool(self.proofs))
+            for part in self.parts
+        ]
         # Types that can't be tokenized show here, before anything is written.
         schemas = [part.collect_schema() for part in parts]
         for part, schema in zip(self.parts, schemas, strict=True):

@@ -17,6 +17,7 @@ from tokenkit.jobs.destinations import Destination
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.origins import origin_of
 from tokenkit.jobs.preparation import Input
+from tokenkit.jobs.proving.inputs import WHOLE_JOB
 from tokenkit.jobs.rejects.cells import restored
 from tokenkit.jobs.rejects.places import rejects_dataset
 from tokenkit.jobs.report import ColumnReport
@@ -110,7 +111,12 @@ class JobRun:
 
     @contextlib.contextmanager
     def published(
-        self, recording: Recording, counts: Counts, target: Target | None, size: int
+        self,
+        recording: Recording,
+        counts: Counts,
+        target: Target | None,
+        size: int,
+        proofs: Mapping[str, str],
     ) -> Iterator[None]:
         """Record the run before its outputs get their names in the block, and that they have them.
 
@@ -124,11 +130,14 @@ class JobRun:
             What holds the outputs, flushed.
         size
             Their size in bytes.
+        proofs
+            The digests of what was read, by column.
         """
         if target is None:
             yield
             return
-        with publishing(recording, self._record(counts, target, size), target.is_published):
+        record = self._record(counts, target, size, proofs)
+        with publishing(recording, record, target.is_published):
             yield
 
     def settle(self, read: int, written: int, rejected: int) -> None:
@@ -144,7 +153,9 @@ class JobRun:
         )
         self._recorder.settle(record, self._keyring)
 
-    def _record(self, counts: Counts, target: Target, size: int) -> RunRecord:
+    def _record(
+        self, counts: Counts, target: Target, size: int, proofs: Mapping[str, str]
+    ) -> RunRecord:
         record = self._begun
         [source], [output] = record.inputs, record.outputs
         extent = target.extent()
@@ -162,6 +173,9 @@ class JobRun:
             inputs=(replace(source, rows=counts.read),),
             outputs=(accepted, *self._set_aside(counts.rejected)),
             columns=self._edges(counts.columns, counts.rejected),
+            proofs={WHOLE_JOB: {storable(name): mac for name, mac in proofs.items()}}
+            if proofs
+            else {},
             **self._rows(counts.read, counts.rejected),
         )
 

@@ -1,7 +1,7 @@
 """What a job did, in numbers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from tokenkit.errors import InvalidValues
@@ -56,6 +56,8 @@ class Report:
         For each tokenized column what became of its values, in all rows that were read.
     kept, dropped
         The columns that stayed as they were, and those that were left out.
+    proofs
+        The keyed digest of what was read of each tokenized column, if the job is to be proved.
     seconds
         From start to end.
     bytes_read, bytes_written
@@ -84,6 +86,7 @@ class Report:
     columns: Mapping[str, ColumnReport]
     kept: tuple[str, ...]
     dropped: tuple[str, ...]
+    proofs: Mapping[str, str] = field(default_factory=dict)
     seconds: float
     bytes_read: int
     bytes_written: int

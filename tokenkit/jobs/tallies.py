@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tokenkit.engines.column import REASONS
+from tokenkit.engines.polars.proof import Proof, values_digested
 from tokenkit.jobs.outcomes import PASSED, REJECTED, Part
 from tokenkit.jobs.report import ColumnReport
 
@@ -36,8 +37,11 @@ class Counts:
     columns: Mapping[str, ColumnReport]
 
 
-def tally(part: Part) -> list[pl.Expr]:
-    """Give what is to be selected from the shared frame; all parts of a pass have one layout."""
+def tally(part: Part, proofs: Mapping[str, Proof]) -> list[pl.Expr]:
+    """Give what is to be selected from the shared frame; all parts of a pass have one layout.
+
+    What goes to the output is added to the proofs, which are by column.
+    """
     # The count of PASSED makes this branch wait for the counter of rows.
     found = [pl.len().alias(_ROWS), pl.col(PASSED).sum()]
     if part.rejecting:
@@ -55,6 +59,12 @@ def tally(part: Part) -> list[pl.Expr]:
             continue
         # An integer's token has no text to look at.
         found.append((token.cast(pl.String).str.len_bytes() == 0).sum().alias(f"{index}.empty"))
+        if name in proofs:
+            rejected = pl.col(REJECTED) if part.rejecting else None
+            added = values_digested(
+                part.value(name), call, proofs[name], fits=reason.is_null(), rejected=rejected
+            )
+            found.append(added.sum().alias(f"{index}.proved"))
         if call.rule.on_invalid == "seal":
             found.append(
                 (reason.is_not_null() & token.is_not_null()).sum().alias(f"{index}.sealed")

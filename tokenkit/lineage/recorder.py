@@ -1,5 +1,6 @@
 """Who takes run records: the protocol between jobs and what remembers them."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -89,6 +90,22 @@ class Recorder(Protocol):
             If the store isn't there.
         """
 
+    def proofs_of(self, run: str, output: Dataset) -> Mapping[str, Mapping[str, str]]:
+        """Give the proofs of a run, as its record has them; none if none are known.
+
+        Parameters
+        ----------
+        run
+            The id that the run's outputs name; the newest run of that id is meant.
+        output
+            What it wrote.
+
+        Raises
+        ------
+        StoreError
+            If the store isn't there.
+        """
+
 
 class Unrecorded:
     """Remembers nothing: for ``--no-lineage``, and where nobody asks.
@@ -110,6 +127,11 @@ class Unrecorded:
         """Know of none."""
         del dataset
         return None
+
+    def proofs_of(self, run: str, output: Dataset) -> Mapping[str, Mapping[str, str]]:
+        """Know of none."""
+        del run, output
+        return {}
 
 
 class _Nowhere:

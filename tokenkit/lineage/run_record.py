@@ -125,6 +125,8 @@ class RunRecord:
         The code of the error that ended it, such as ``TK301``.
     proofs
         Of a rekey: the proof of each file's columns (``file`` to ``column`` to hexadecimal digits).
+        Of a job that is proved: the keyed digest of what it read of each column that it tokenized;
+        ``job`` stands for the file, since one digest is about all of them.
     """
 
     id: UUID

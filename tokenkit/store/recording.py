@@ -3,13 +3,13 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from tokenkit.errors import MetadataMissing, StoreError, StoreUnavailable, TokenkitError
 from tokenkit.keys import Keyring, KeyVersion
@@ -98,15 +98,14 @@ class StoreRecorder:
         """
         key = self._audit_key(keyring)
         with self._database.begin() as connection:
-            found = _same(connection, record)
-            if any(status == "complete" for _, status in found):
+            found = _same(connection, record.job_run, record.outputs[0].dataset)
+            if any(row.status == "complete" for row in found):
                 return
             now = datetime.now(UTC)
             complete = replace(record, status="complete", ended=now)
             detail = {"found": True}
             if found:
-                record_id, _ = found[0]
-                settled = replace(complete, id=record_id)
+                settled = replace(complete, id=found[0].id)
                 if _end(connection, settled, "publishing"):
                     last = audit_of(settled, "complete", now, detail, with_digest=False)
                     self._audit.append(connection, last, key)
@@ -153,6 +152,19 @@ class StoreRecorder:
                 hint="run that job again",
             )
         return None if newest.table_metadata is None else str(newest.table_metadata)
+
+    def proofs_of(self, run: str, output: Dataset) -> Mapping[str, Mapping[str, str]]:
+        """Give the proofs of the newest run of an id that wrote a dataset; none if none are known.
+
+        Raises
+        ------
+        StoreError
+            If the store isn't there.
+        """
+        with self._database.begin() as connection:
+            found = _same(connection, run, output)
+            proofs = [row.proofs for row in found]
+        return proofs[0] if proofs else {}
 
 
 class _Recording:
@@ -263,22 +275,23 @@ def _end(connection: Connection, record: RunRecord, status: str) -> bool:
     return ended.rowcount == 1
 
 
-def _same(connection: Connection, record: RunRecord) -> list[tuple[UUID, str]]:
+def _same(
+    connection: Connection, run: str, output: Dataset
+) -> Sequence[Row[tuple[UUID, str, dict[str, Any]]]]:
     """Find the runs of the same job to the same output, the newest first."""
-    output = record.outputs[0].dataset
     found = connection.execute(
-        select(RunRow.id, RunRow.status)
+        select(RunRow.id, RunRow.status, RunRow.proofs)
         .join(RunOutputRow, RunOutputRow.run_id == RunRow.id)
         .join(DatasetRow, DatasetRow.id == RunOutputRow.dataset_id)
         .where(
-            RunRow.job_run == record.job_run,
+            RunRow.job_run == run,
             RunRow.status.in_(("publishing", "complete")),
             DatasetRow.namespace == output.namespace,
             DatasetRow.name == output.name,
         )
         .order_by(RunRow.started.desc())
     )
-    return [(row.id, row.status) for row in found]
+    return found.all()
 
 
 def _insert_uses(connection: Connection, record: RunRecord, now: datetime) -> None:

@@ -1,4 +1,4 @@
-//! The sum that proves a rekey (token contract, "Rekey and its proof").
+//! The sum that proves a rekey, or what a job wrote (token contract, "Rekey and its proof").
 //!
 //! Every row of a column is one message, `u64be row ‖ u8 kind ‖ plaintext`; the sum of the messages' AES-CMACs, as
 //! big-endian numbers modulo 2^128, doesn't depend on the order in which they are added. Two sums are equal if and only
@@ -96,19 +96,27 @@ impl ProofKey {
                         group.flush(&self.cmac, kernel, &mut sum.total);
                     }
                 }
-                None => {
-                    let mut message = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + text.len()));
-                    message.extend(row.to_be_bytes());
-                    message.push(kind as u8);
-                    message.extend(text);
-                    sum.total = sum.total.wrapping_add(u128::from_be_bytes(self.cmac.mac(kernel, &message)));
-                }
+                None => sum.total = sum.total.wrapping_add(self.mac(kernel, row, kind, text)),
             }
         }
         for group in groups.iter_mut().flatten() {
             group.flush(&self.cmac, kernel, &mut sum.total);
         }
         sum
+    }
+
+    /// The MAC of one row, without its last 64 bits: enough to find rows by, not to prove them.
+    #[must_use]
+    pub fn mark(&self, kernel: Kernel, row: u64, kind: Kind, text: &[u8]) -> u64 {
+        (self.mac(kernel, row, kind, text) >> 64) as u64
+    }
+
+    fn mac(&self, kernel: Kernel, row: u64, kind: Kind, text: &[u8]) -> u128 {
+        let mut message = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + text.len()));
+        message.extend(row.to_be_bytes());
+        message.push(kind as u8);
+        message.extend(text);
+        u128::from_be_bytes(self.cmac.mac(kernel, &message))
     }
 
     /// HMAC-SHA-256 over a sum and its counts: what is stored.

@@ -83,8 +83,11 @@ enum MethodSpecification {
 pub struct ProofSpecification {
     /// Its number in this process.
     pub id: u64,
-    /// Whether the tokens are the old ones or the new ones.
+    /// Whether the tokens are the old ones or the new ones; of a job, what it read or what it wrote.
     pub side: Side,
+    /// Whether a digest gives the marks of its rows, and adds nothing.
+    #[serde(default)]
+    pub by_row: bool,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -227,6 +230,11 @@ impl Specification {
         let old = Specification { operation: Operation::Detokenize, normalize: Vec::new(), new_key: None, ..self };
         let new = Specification { operation: Operation::Tokenize, key: new_key, ..old.clone() };
         Ok(Rekey { old: old.plan()?, new: new.plan()? })
+    }
+
+    /// Whether values become tokens.
+    pub fn tokenizes(&self) -> bool {
+        self.operation == Operation::Tokenize
     }
 
     /// Whether a tweak column comes with the values.

@@ -9,7 +9,8 @@ import pytest
 
 import tokenkit as tk
 from tokenkit.engines.column import ColumnCall
-from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
+from tokenkit.engines.polars.proof import Proof
+from tokenkit.engines.polars.rekey import proved, rekeyed
 from tokenkit.engines.rekey import rekey_call
 from tokenkit.errors import InvalidValues
 from tokenkit.hazmat import keyring_from_bytes

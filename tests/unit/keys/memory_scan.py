@@ -18,8 +18,9 @@ import pyarrow as pa
 import tokenkit as tk
 from tokenkit.engines import audit_chain
 from tokenkit.engines.column import ColumnCall
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.polars.rejects import RejectCell, open_rows, seal_rows
-from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
+from tokenkit.engines.polars.rekey import proved, rekeyed
 from tokenkit.engines.rekey import rekey_call
 from tokenkit.policy import ColumnRule
 

@@ -1,77 +1,12 @@
 """Rekeying with a proof, as Polars expressions: both sums are taken by the native module."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
 import polars as pl
 
-from tokenkit import _native
 from tokenkit.engines.column import ColumnCall, Side
 from tokenkit.engines.polars.plugin import native_expression
-from tokenkit.errors import KeyNotLoaded, translated
-from tokenkit.keys import KeyVersion
-
-KINDS: Final = ("null", "empty", "literal", "value", "sealed")
-"""What a row can hold, in the order in which it's counted."""
-
-
-class Proof:
-    """The proof that a column's values are the same before and after a rekey.
-
-    Expressions add the value of each row to it, bound to the row's number, on the old side or on
-    the new. It holds if both sides have the same values in the same rows.
-
-    Parameters
-    ----------
-    version
-        The key version of the new tokens, from which the proof's key is derived.
-    domain
-        The column's domain.
-    run
-        The run's id, 32 hexadecimal digits.
-    file, column
-        What the proof is about.
-
-    Raises
-    ------
-    KeyNotLoaded
-        If the version's bytes are gone.
-
-    Examples
-    --------
-    >>> from tokenkit.keys import Keyring
-    >>> with Keyring.from_secrets({"people": bytes(range(32))}) as ring:
-    ...     proof = Proof(ring["people"].primary, "us-ssn", "00" * 16, "a.parquet", "ssn")
-    ...     proof.holds(), proof.counts("old")["value"]
-    (True, 0)
-    """
-
-    def __init__(self, version: KeyVersion, domain: str, run: str, file: str, column: str) -> None:
-        if version.handle is None:
-            raise KeyNotLoaded(
-                f'key "{version.name}" version {version.number} (id {version.id}) is not loaded',
-                hint="open the keyring again",
-            )
-        with translated():
-            self.native = _native.RekeyProof(
-                version.handle, domain, bytes.fromhex(run), file, column
-            )
-
-    def holds(self) -> bool:
-        """Whether both sides have the same values in the same rows."""
-        with translated():
-            return self.native.holds()
-
-    def counts(self, side: Side) -> Mapping[str, int]:
-        """Count the rows that were added to a side, by what they hold."""
-        with translated():
-            return dict(zip(KINDS, self.native.counts(side == "new"), strict=True))
-
-    def mac(self, side: Side) -> str:
-        """Give the HMAC over a side's sum and counts, in hexadecimal digits."""
-        with translated():
-            return self.native.mac(side == "new").hex()
+from tokenkit.engines.polars.proof import Proof
 
 
 def rekeyed(

@@ -199,6 +199,7 @@ class BoundJob:
             output_format=None if suffix is None else f".{suffix.removeprefix('.')}",
             text=_text(fields.source),
             rejects=None if fields.rejects is None else self._path(fields.rejects),
+            prove=fields.options.prove,
             limit=fields.options.limit if limit is None else limit,
             dry_run=dry_run,
             overwrite=fields.options.overwrite,

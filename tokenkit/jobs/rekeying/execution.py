@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenkit.engines.polars.rekey import Proof
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.errors import JobError, translated
 from tokenkit.jobs.aside import already_there, masked, refusing
 from tokenkit.jobs.connectors import TextOptions, format_of

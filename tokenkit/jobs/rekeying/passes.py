@@ -6,7 +6,8 @@ from itertools import chain, repeat
 import polars as pl
 
 from tokenkit.engines.column import Side
-from tokenkit.engines.polars.rekey import Proof, proved, rekeyed
+from tokenkit.engines.polars.proof import Proof
+from tokenkit.engines.polars.rekey import proved, rekeyed
 from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import EngineError, from_polars, translated
 from tokenkit.jobs.outlets import Outlet

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tokenkit.engines.column import ColumnCall, choose_version
-from tokenkit.engines.polars.rekey import Proof
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.rekey import new_version, rekey_call, require_reversible, strict
 from tokenkit.errors import JobError, MetadataMissing, PolicyError
 from tokenkit.jobs.calls import calls_to_detokenize

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from tokenkit.engines.polars.rekey import Proof
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.jobs.aside import masked
 from tokenkit.jobs.origins import FileOrigin
 from tokenkit.jobs.recording import begun, fields_of, publishing

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self, TypeAlias
 
-from tokenkit.engines.polars.rekey import Proof
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.keys import KeyVersion
 
 FileStatus: TypeAlias = Literal["done", "skipped"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenkit.engines.column import Side
-from tokenkit.engines.polars.rekey import Proof
+from tokenkit.engines.polars.proof import Proof
 from tokenkit.errors import JobError, MetadataMismatch, MetadataMissing
 from tokenkit.jobs.aside import refusing
 from tokenkit.jobs.connectors import TextOptions, format_of

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -74,6 +74,10 @@ class _Emitting:
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Ask the store: others are told, and never asked."""
         return self._recorder.metadata_of(dataset)
+
+    def proofs_of(self, run: str, output: Dataset) -> Mapping[str, Mapping[str, str]]:
+        """Ask the store."""
+        return self._recorder.proofs_of(run, output)
 
 
 class _Emission:

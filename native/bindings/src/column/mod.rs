@@ -5,6 +5,7 @@
 
 mod characters;
 mod dictionary;
+mod digest;
 mod fallback;
 mod integers;
 mod invalid;
@@ -17,10 +18,12 @@ mod rekey;
 mod sealed;
 mod sink;
 mod strings;
+mod texts;
 pub mod threads;
 mod types;
 
 pub use characters::{Characters, CheckDigit, Shape, TweakColumn, TweakRule};
+pub use digest::{Digested, Digesting, Fate};
 pub use fallback::Fallback;
 pub use invalid::REASONS;
 pub use literals::Literals;

@@ -110,7 +110,7 @@ impl Normalization {
     }
 
     /// Hands each row's value to `write`: empty for a null, a literal as it is, else the normalized one.
-    fn rows<C: Strings>(
+    pub fn rows<C: Strings>(
         &self,
         column: &C,
         rows: usize,

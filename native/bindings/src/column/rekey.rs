@@ -8,8 +8,9 @@ use super::invalid::{Invalid, Reason};
 use super::layout::{self, Turn};
 use super::opened::{Opened, Part, PartSink};
 use super::sink::Sink;
-use super::strings::{Offsets, Strings, Views};
-use super::{Method, OnInvalid, Plan, dictionary, integers, types};
+use super::strings::Strings;
+use super::texts::{self, Visitor, no_path, sound};
+use super::{Method, OnInvalid, Plan, dictionary, integers};
 use crate::failure::{Code, Failure};
 use arrow_array::{Array, ArrayRef, cast::AsArray, downcast_dictionary_array};
 use arrow_schema::DataType;
@@ -47,10 +48,10 @@ impl Proving<'_> {
 }
 
 /// The work on one chunk.
-struct Pass<'a> {
-    old: &'a Plan,
-    new: &'a Plan,
-    proving: Option<Proving<'a>>,
+pub(super) struct Pass<'a> {
+    pub(super) old: &'a Plan,
+    pub(super) new: &'a Plan,
+    pub(super) proving: Option<Proving<'a>>,
 }
 
 impl Rekey {
@@ -128,17 +129,6 @@ fn each_chunk<R>(
         .with_hint("nothing was changed; detokenize with on_invalid=\"null\" shows which rows they are"))
 }
 
-fn no_path() -> Failure {
-    Failure::new(Code::NativeDefect, "a type passed the checks that no path takes")
-}
-
-fn sound(chunk: &ArrayRef) -> Result<(), Failure> {
-    chunk
-        .to_data()
-        .validate_full()
-        .map_err(|_| Failure::new(Code::UnsupportedType, "the dictionary's Arrow data isn't sound"))
-}
-
 impl Pass<'_> {
     fn turn(&self, chunk: &ArrayRef, tweaks: Option<&TweakColumn<'_>>) -> Result<(ArrayRef, Invalid), Failure> {
         match chunk.data_type() {
@@ -176,43 +166,13 @@ impl Pass<'_> {
     }
 
     fn prove(&self, chunk: &ArrayRef, tweaks: Option<&TweakColumn<'_>>) -> Result<Invalid, Failure> {
-        match chunk.data_type() {
-            DataType::Null => self.prove_rows(&Nulls, chunk.len(), None),
-            DataType::Utf8 => self.prove_rows(&Offsets::new(chunk.as_string::<i32>()), chunk.len(), tweaks),
-            DataType::LargeUtf8 => self.prove_rows(&Offsets::new(chunk.as_string::<i64>()), chunk.len(), tweaks),
-            DataType::Utf8View => self.prove_rows(&Views::new(chunk.as_string_view()), chunk.len(), tweaks),
-            numbers if numbers.is_integer() => {
-                let (texts, unfit) = integers::texts(&self.old.treatment, chunk)?;
-                let mut invalid = self.prove_rows(&Views::new(texts.as_string_view()), chunk.len(), tweaks)?;
-                for row in unfit {
-                    invalid.mark(row, Reason::Range);
-                }
-                Ok(invalid)
-            }
-            DataType::Dictionary(_, values) if tweaks.is_none() && types::is_string(values) => {
-                sound(chunk)?;
-                let array = chunk.as_ref();
-                let rows = downcast_dictionary_array!(
-                    array => dictionary::expand(array),
-                    _ => Err(no_path())
-                )?;
-                self.prove_rows(&Views::new(rows.as_string_view()), chunk.len(), None)
-            }
-            _ => Err(no_path()),
-        }
-    }
-
-    fn prove_rows<C: Strings>(
-        &self,
-        column: &C,
-        rows: usize,
-        tweaks: Option<&TweakColumn<'_>>,
-    ) -> Result<Invalid, Failure> {
-        scrubbed(|| self.open(0, column, rows, tweaks, |_, _, _, _| Ok(())))
+        let (mut invalid, unfit) = texts::visit(&self.old.treatment, chunk, &mut Proved { pass: self, tweaks })?;
+        unfit.into_iter().for_each(|row| invalid.mark(row, Reason::Range));
+        Ok(invalid)
     }
 
     /// Opens batch after batch, and hands over the values of each.
-    fn open<C: Strings>(
+    pub(super) fn open<C: Strings>(
         &self,
         start: usize,
         column: &C,
@@ -247,7 +207,8 @@ impl Pass<'_> {
         Ok(Invalid::concatenate(unfit))
     }
 
-    fn kind<C: Strings>(&self, tokens: &C, opened: &Opened, row: usize) -> Kind {
+    /// What stands in a row, by its token and by what came out of that.
+    pub(super) fn kind<C: Strings>(&self, tokens: &C, opened: &Opened, row: usize) -> Kind {
         if tokens.is_null(row) {
             Kind::Null
         } else if tokens.bytes(row).is_empty() {
@@ -321,7 +282,8 @@ impl Turn for Pass<'_> {
     }
 }
 
-fn batch_end<C: Strings>(column: &C, start: usize, rows: usize) -> usize {
+/// Where a batch of rows ends that begins at `start`.
+pub(super) fn batch_end<C: Strings>(column: &C, start: usize, rows: usize) -> usize {
     let (mut end, mut size) = (start, 0);
     while end < rows && end - start < BATCH_ROWS && size < BATCH_BYTES {
         if !column.is_null(end) {
@@ -332,23 +294,16 @@ fn batch_end<C: Strings>(column: &C, start: usize, rows: usize) -> usize {
     end
 }
 
-/// A column without a type.
-struct Nulls;
+/// The texts of a chunk, whose values are added to the proof.
+struct Proved<'p> {
+    pass: &'p Pass<'p>,
+    tweaks: Option<&'p TweakColumn<'p>>,
+}
 
-impl Strings for Nulls {
-    fn bytes(&self, _: usize) -> &[u8] {
-        &[]
-    }
+impl Visitor for Proved<'_> {
+    type Output = Invalid;
 
-    fn is_null(&self, _: usize) -> bool {
-        true
-    }
-
-    fn is_uniform(&self, _: Range<usize>, _: usize) -> bool {
-        false
-    }
-
-    fn contiguous(&self, _: Range<usize>, _: usize) -> Option<&[u8]> {
-        None
+    fn visit<C: Strings>(&mut self, column: &C, rows: usize) -> Result<Invalid, Failure> {
+        scrubbed(|| self.pass.open(0, column, rows, self.tweaks, |_, _, _, _| Ok(())))
     }
 }

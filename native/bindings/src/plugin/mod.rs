@@ -6,6 +6,7 @@
 
 mod arguments;
 mod calls;
+mod digest;
 mod proof;
 mod rejects;
 mod rows;
