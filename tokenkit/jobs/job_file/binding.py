@@ -10,10 +10,11 @@ from tokenkit.jobs.connectors import TableSink, TableSource, TextOptions, find_c
 from tokenkit.jobs.destinations import destination_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.job_file.fields import (
-    DailyPartitions,
     FileSink,
     FileSource,
+    InboxPartitions,
     JobFields,
+    Partitions,
     TablePlace,
 )
 from tokenkit.jobs.job_file.variables import names_in, resolved
@@ -63,8 +64,8 @@ class JobFile:
         return self.fields.owners
 
     @property
-    def partitions(self) -> DailyPartitions | None:
-        """The days that it is done for, one at a time, if it is."""
+    def partitions(self) -> Partitions | None:
+        """The days or the files that it is done for, one at a time, if it is."""
         return self.fields.partitions
 
     @property
@@ -80,6 +81,25 @@ class JobFile:
         return names_in([fields.source.model_dump(), fields.sink.model_dump()]) | names_in(
             [fields.rejects, policy]
         )
+
+    def inbox(self, *, environment: Mapping[str, str] | None = None) -> Path | None:
+        """Give the folder whose files it is done for, one at a time; None if it isn't.
+
+        Parameters
+        ----------
+        environment
+            Where variables are looked up; default: the process's environment.
+
+        Raises
+        ------
+        JobError
+            If a variable has no value.
+        """
+        partitions = self.fields.partitions
+        if not isinstance(partitions, InboxPartitions):
+            return None
+        known = os.environ if environment is None else environment
+        return self.path.parent / str(resolved(partitions.inbox, known))
 
     def bound(
         self,

@@ -97,6 +97,24 @@ class DailyPartitions(_Fields):
     daily: date = Field(description="The first day.")
 
 
+class InboxPartitions(_Fields):
+    """A job that is done for each file of a folder, which ${FILE} names."""
+
+    inbox: str = Field(description="The folder that files are put into.")
+
+
+def _partitioning(partitions: object) -> str:
+    if isinstance(partitions, dict):
+        return "folder" if "inbox" in partitions else "days"
+    return "folder" if isinstance(partitions, InboxPartitions) else "days"
+
+
+Partitions: TypeAlias = Annotated[
+    Annotated[DailyPartitions, Tag("days")] | Annotated[InboxPartitions, Tag("folder")],
+    Discriminator(_partitioning),
+]
+
+
 class JobFields(_Fields):
     """A job file."""
 
@@ -114,5 +132,8 @@ class JobFields(_Fields):
     options: Options = Field(Options(), description="How the job is done.")
     tags: dict[str, str] = Field({}, description="Labels for a pipeline.")
     owners: tuple[str, ...] = Field((), description="ann@example.org, or team:crm.")
-    partitions: DailyPartitions | None = Field(None, description="{daily: 2026-01-01}")
+    partitions: Partitions | None = Field(
+        None,
+        description="{daily: 2026-01-01}, or {inbox: FOLDER}: what it is done for, one by one.",
+    )
     schedule: str | None = Field(None, description="When it is done, as cron says: 0 3 * * *")

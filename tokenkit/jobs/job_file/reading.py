@@ -16,6 +16,7 @@ from tokenkit.jobs.job_file.fields import (
     DailyPartitions,
     FileSink,
     FileSource,
+    InboxPartitions,
     JobFields,
     Options,
 )
@@ -27,8 +28,10 @@ _FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "source": frozenset(FileSource.model_fields),
     "sink": frozenset(FileSink.model_fields),
     "options": frozenset(Options.model_fields),
-    "partitions": frozenset(DailyPartitions.model_fields),
+    "partitions": frozenset({*DailyPartitions.model_fields, *InboxPartitions.model_fields}),
 }
+# They stand in the location of an error, and in no job file.
+_KINDS: Final = frozenset({"files", "table", "days", "folder"})
 _RIGHT: Final = {
     "name": "name: daily_customers, in small letters, digits and underscores",
     "operation": "operation: tokenize, or detokenize",
@@ -36,8 +39,9 @@ _RIGHT: Final = {
     "sink": "sink: out/customers.parquet, or {connector: duckdb, path: lake.duckdb, table: t}",
     "policy": "policy: policy.yaml",
     "mode": "mode: replace, append or, for files, partition",
-    "partitions": "partitions: {daily: 2026-01-01}",
+    "partitions": "partitions: {daily: 2026-01-01}, or {inbox: inbox}",
     "daily": "partitions: {daily: 2026-01-01}",
+    "inbox": "partitions: {inbox: inbox}, a folder",
     "tags": "tags: {team: crm}",
     "owners": 'owners: ["team:crm"]',
     "schedule": 'schedule: "0 3 * * *"',
@@ -95,8 +99,7 @@ def read_job_file(path: str | os.PathLike[str]) -> JobFile:
 def _complaint(document: Document, exc: ValidationError) -> JobError:
     """Put the first of pydantic's errors into our own words: its text quotes values."""
     [first, *_] = exc.errors(include_url=False, include_context=False, include_input=False)
-    # The kinds of place stand in no job file.
-    location: Location = tuple(step for step in first["loc"] if step not in {"files", "table"})
+    location: Location = tuple(step for step in first["loc"] if step not in _KINDS)
     problem, hint = _words(first, location)
     return JobError(f"{document.place(location)}{problem}", hint=hint)
 

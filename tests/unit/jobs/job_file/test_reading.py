@@ -8,7 +8,7 @@ import pytest
 
 from tokenkit.errors import ConnectorMissing, JobError, PolicyError
 from tokenkit.jobs import run
-from tokenkit.jobs.job_file import read_job_file
+from tokenkit.jobs.job_file import DailyPartitions, read_job_file
 from tokenkit.jobs.job_file.schema import job_schema
 
 GOOD = """\
@@ -65,7 +65,7 @@ def test_what_a_pipeline_asks_for_is_there(written):
     )
     assert (found.name, found.description, found.tags) == ("daily_customers", "d", {"team": "crm"})
     assert (found.owners, found.schedule) == (("team:crm",), "0 3 * * *")
-    assert found.partitions is not None
+    assert isinstance(found.partitions, DailyPartitions)
     assert found.partitions.daily == date(2026, 1, 1)
 
 
@@ -79,7 +79,9 @@ def test_what_a_pipeline_asks_for_is_there(written):
         (GOOD + f"operation: {SECRET}\n", 'line 4: field "operation" can\'t be that'),
         (GOOD + f"options: {{limit: {SECRET}}}\n", 'line 4: field "limit" can\'t be that'),
         (GOOD + f"options: {{'{SECRET}': 1}}\n", "line 4: there is no such field"),
-        (GOOD + "partitions: {daily: soon}\n", "daily"),
+        (GOOD + "partitions: {daily: soon}\n", 'line 4: field "daily" can\'t be that'),
+        (GOOD + "partitions: {inbox: [1]}\n", 'line 4: field "inbox" can\'t be that'),
+        (GOOD + "partitions: {daily: 2026-01-01, inbox: in}\n", 'there is no field "daily"'),
         (GOOD + f"tags: [{SECRET}]\n", "tags"),
         (GOOD.replace("in/${DAY}.csv", f"{{pth: {SECRET}}}"), 'the field "path" is missing'),
         (f"- {SECRET}\n", "is a mapping"),
@@ -152,3 +154,12 @@ def test_the_schema_is_json_and_names_every_field():
     assert set(schema["properties"]) >= {"name", "source", "policy", "sink", "options", "schedule"}
     assert schema["$defs"]["policy"]["properties"]["columns"]
     assert Path(schema["$schema"]).name == "schema"
+
+
+def test_an_inbox_is_a_folder_whose_variables_have_values(written, tmp_path):
+    """The folder starts from the job file's; jobs without an inbox have none."""
+    file = written(GOOD + "partitions: {inbox: '${TEAM}/inbox'}\n")
+    assert file.inbox(environment={"TEAM": "crm"}) == tmp_path / "crm" / "inbox"
+    assert written(GOOD).inbox() is None
+    with pytest.raises(JobError, match="variable TEAM has no value"):
+        file.inbox(environment={})
