@@ -144,7 +144,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def is_data(path: Path) -> bool:
-    """Whether a file of a folder is one to read, by its name."""
+    """Say whether a file's name is one of rows: not hidden, no sidecar, of a known format."""
     hidden = path.name.startswith((".", "_")) or path.name.endswith(REJECTS_SUFFIX)
     return not hidden and known_suffix(path)
 

@@ -326,11 +326,26 @@ def default_recorder() -> Recorder:
     StoreError
         If the database can't be opened.
     """
+    return _recorder(None)
+
+
+def recorder_at(url: str) -> Recorder:
+    """Give the process's recorder into the database of a URL.
+
+    Raises
+    ------
+    StoreError
+        If the database can't be opened.
+    """
+    return _recorder(url)
+
+
+def _recorder(url: str | None) -> Recorder:
     # A process that was forked off has connections of its own.
-    place = (os.getpid(), read_address())
+    place = (os.getpid(), read_address(url))
     with _lock:
         if place not in _recorders:
-            database = Database.open()
+            database = Database.open(url)
             _recorders[place] = StoreRecorder(database, AuditLog(database), audit_key)
         found = _recorders[place]
     return emitting(found)
