@@ -109,7 +109,7 @@ $(VENV_OLDEST)/.tools: requirements/oldest.txt $(VENV)/.uv
 	@touch $@
 
 # Built only when its sources change. The module lands in tokenkit/, where both environments find it.
-$(VENV)/.native: $(VENV)/.tools pyproject.toml $(NATIVE_SOURCES)
+$(VENV)/.native: $(VENV)/.tools pyproject.toml connectors/pyproject.toml $(NATIVE_SOURCES)
 	@command -v $(CARGO) >/dev/null || \
 		$(call missing,cargo is missing: install Rust $(RUST_VERSION) or newer$(COMMA) with rustup or your system's packages)
 	@$(BIN)/python -c 'import re, subprocess, sys; \
@@ -118,7 +118,8 @@ $(VENV)/.native: $(VENV)/.tools pyproject.toml $(NATIVE_SOURCES)
 		$(call missing,Rust $(RUST_VERSION) or newer is missing (cargo is older): rustup update)
 	@command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || \
 		$(call missing,a C compiler is missing$(COMMA) which Rust links with: install gcc or clang (Debian: apt install build-essential))
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . \
+		--editable connectors
 	@touch $@
 
 COMMA := ,

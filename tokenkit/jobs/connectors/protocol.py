@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 
 import polars as pl
 
-from tokenkit.errors import InputError
+from tokenkit.errors import JobError
 from tokenkit.jobs.connectors.options import TextOptions
 from tokenkit.jobs.connectors.remote import AnyFile
 
@@ -54,7 +54,7 @@ class Source(Protocol):
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
 
-    def explain(self, text: str) -> InputError | None:
+    def explain(self, text: str) -> JobError | None:
         """Say in our own words what an error of the scan says about the file.
 
         ``text`` may quote values; nothing of it is given back. None if it's about something else.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tokenkit.errors import InputError
+from tokenkit.errors import JobError
 
 
 class Stream:
@@ -27,7 +27,7 @@ class Stream:
     def __init__(self, frames: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> None:
         self._frames = frames
         self._schema = schema
-        self.failure: InputError | None = None
+        self.failure: JobError | None = None
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows lazily; several sinks of one query share one reading."""
@@ -59,7 +59,7 @@ class Stream:
     def _kept(self) -> Iterator[pl.DataFrame]:
         try:
             yield from self._frames()
-        except InputError as error:
+        except JobError as error:
             self.failure = error.with_traceback(None)
         else:
             return

@@ -5,7 +5,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import polars as pl
 
-from tokenkit.errors import InputError
+from tokenkit.errors import JobError
 from tokenkit.lineage.datasets import Dataset
 
 TableMode: TypeAlias = Literal["replace", "append"]
@@ -57,7 +57,7 @@ class TableSource(Protocol):
         :class:`~tokenkit.jobs.connectors.streams.Stream` makes such a frame of batches.
         """
 
-    def explain(self, text: str) -> InputError | None:
+    def explain(self, text: str) -> JobError | None:
         """Say in our own words what an error of the scan says; ``text`` may hold values."""
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from tokenkit.errors import InputError
+from tokenkit.errors import JobError
 from tokenkit.jobs.connectors import Source, TextOptions, refuse_options
 from tokenkit.jobs.connectors.tables import TableSource
 from tokenkit.jobs.inlets import Inlet
@@ -97,6 +97,6 @@ class _OpenTable:
         """Give the rows lazily."""
         return self._table.scan()
 
-    def explain(self, text: str) -> InputError | None:
+    def explain(self, text: str) -> JobError | None:
         """Say what an error of the scan says about the table."""
         return self._table.explain(text)

@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from tokenkit.engines.structure import Structure
-from tokenkit.errors import InputError, UnsupportedType
+from tokenkit.errors import InputError, JobError, UnsupportedType
 from tokenkit.jobs.connectors.compression import Compressor, Reader, codec_of, with_compression
 from tokenkit.jobs.connectors.csv_header import delimiter_of, names_of, types_of
 from tokenkit.jobs.connectors.options import TextOptions, output_options
@@ -76,7 +76,7 @@ class CsvSource:
             new_columns=self.schema.names(),
         )
 
-    def explain(self, text: str) -> InputError | None:
+    def explain(self, text: str) -> JobError | None:
         """Say what an error of the scan says about the file."""
         if self._plain is None:
             return self._stream.failure

@@ -52,7 +52,7 @@ class NdjsonSource:
         """Give the rows, in the file's order, lazily."""
         return self._stream.scan()
 
-    def explain(self, text: str) -> InputError | None:
+    def explain(self, text: str) -> JobError | None:
         """Say what ended the scan."""
         del text
         return self._stream.failure
