@@ -1,7 +1,7 @@
 """A recorder that passes everything on, and keeps the record for whoever shows the run."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tokenkit.dagster.failures import Attempt
@@ -57,6 +57,10 @@ class Witness:
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Give the document of a table's tokens."""
         return self.recorder.metadata_of(dataset)
+
+    def proofs_of(self, run: str, output: Dataset) -> Mapping[str, Mapping[str, str]]:
+        """Give the digests that a run's record holds."""
+        return self.recorder.proofs_of(run, output)
 
     def _check(self, record: RunRecord) -> None:
         if self.expected is not None and record.inputs[0].fingerprint != self.expected:
