@@ -34,7 +34,10 @@ def register(app: typer.Typer) -> None:
 
 def inspect(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file, a folder, or a pattern in quotes.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A file, a folder, a pattern in quotes, or s3://BUCKET/KEY."
+        ),
     ],
     keyring: KeyringFile = None,
     kek: Kek = None,
@@ -51,11 +54,12 @@ def inspect(
     """
     from tokenkit.cli.jobs import text_options
     from tokenkit.jobs.inspection import inspect as look
+    from tokenkit.jobs.objects import place_of
 
     text = text_options(delimiter, quote, encoding, no_header, names, None)
     with contextlib.ExitStack() as stack:
         ring = None if keyring is None else stack.enter_context(opened(keyring, kek))
-        found = look(path, keyring=ring, text=text)
+        found = look(place_of(path), keyring=ring, text=text)
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))
         return
@@ -64,8 +68,8 @@ def inspect(
 
 
 def verify(
-    source: Annotated[Path, typer.Argument(metavar="A", help="What was tokenized.")],
-    tokens: Annotated[Path, typer.Argument(metavar="B", help="What came out.")],
+    source: Annotated[str, typer.Argument(metavar="A", help="What was tokenized.")],
+    tokens: Annotated[str, typer.Argument(metavar="B", help="What came out.")],
     policy: Annotated[
         Path | None,
         typer.Option(
@@ -91,6 +95,7 @@ def verify(
 
     from tokenkit.cli.jobs import text_options
     from tokenkit.cli.progress_bar import ProgressBar
+    from tokenkit.jobs.objects import place_of
     from tokenkit.jobs.verification import verify as compare
     from tokenkit.policy import load_policy
 
@@ -99,7 +104,14 @@ def verify(
     console = Console(stderr=True)
     bar = ProgressBar("Comparing", console) if console.is_terminal and not quiet else None
     with opened(keyring, kek) as ring:
-        found = compare(source, tokens, policy=read, keyring=ring, text=text, progress=bar)
+        found = compare(
+            place_of(source),
+            place_of(tokens),
+            policy=read,
+            keyring=ring,
+            text=text,
+            progress=bar,
+        )
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     elif not quiet:

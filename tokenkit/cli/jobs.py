@@ -38,11 +38,14 @@ class ModeChoice(StrEnum):
 
 
 _Source = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="A file, a folder, or a pattern in quotes.")
+    str,
+    typer.Argument(
+        metavar="INPUT", help="A file, a folder, a pattern in quotes, or s3://BUCKET/KEY."
+    ),
 ]
 _Target = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="OUTPUT", help="The file or folder to write."),
+    str | None,
+    typer.Option("--output", "-o", metavar="OUTPUT", help="The file, folder or object to write."),
 ]
 _Mode = Annotated[ModeChoice, typer.Option("--mode", help="How a folder is written.")]
 _PartitionBy = Annotated[
@@ -62,7 +65,7 @@ _Limit = Annotated[
 ]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")]
 _Rejects = Annotated[
-    Path | None,
+    str | None,
     typer.Option(metavar="FILE", help="Where rejected rows go; default: OUTPUT.rejects.parquet."),
 ]
 
@@ -116,6 +119,7 @@ def tokenize(
     know goes into Parquet and Arrow files, or into OUTPUT.tokenkit.json beside other ones.
     """
     from tokenkit.jobs import Job
+    from tokenkit.jobs.objects import place_of
     from tokenkit.policy import load_policy
 
     text = text_options(delimiter, quote, encoding, no_header, names, types)
@@ -123,15 +127,15 @@ def tokenize(
     with opened(keyring, kek) as ring:
         job = Job(
             operation="tokenize",
-            source=source,
-            target=target,
+            source=place_of(source),
+            target=None if target is None else place_of(target),
             policy=read,
             keyring=ring,
             mode=mode.value,
             partition_by=tuple(partition_by or ()),
             output_format=_suffix(output_format),
             text=text,
-            rejects=rejects,
+            rejects=None if rejects is None else place_of(rejects),
             prove=prove,
             limit=limit,
             dry_run=dry_run,
@@ -177,6 +181,7 @@ def detokenize(
     file it stands in INPUT.tokenkit.json: keep the two together.
     """
     from tokenkit.jobs import Job
+    from tokenkit.jobs.objects import place_of
     from tokenkit.policy import load_policy
 
     text = text_options(delimiter, quote, encoding, no_header, names, types)
@@ -184,15 +189,15 @@ def detokenize(
     with opened(keyring, kek) as ring:
         job = Job(
             operation="detokenize",
-            source=source,
-            target=target,
+            source=place_of(source),
+            target=None if target is None else place_of(target),
             policy=read,
             keyring=ring,
             mode=mode.value,
             partition_by=tuple(partition_by or ()),
             output_format=_suffix(output_format),
             text=text,
-            rejects=rejects,
+            rejects=None if rejects is None else place_of(rejects),
             limit=limit,
             dry_run=dry_run,
             force=force,

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from tokenkit.errors import InputError, InputNotFound
 from tokenkit.jobs.aside import masked, refusing, walk
 from tokenkit.jobs.connectors import Source, TextOptions, format_of, known_suffix, suffix_of
+from tokenkit.jobs.connectors.remote import AnyFile
 from tokenkit.jobs.inlets import Inlet
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -46,6 +47,11 @@ class InputFile:
     def shown(self) -> str:
         """The way to it, with the values of partitions masked."""
         return masked(self.relative)
+
+    @property
+    def file(self) -> AnyFile:
+        """What a format reads."""
+        return self.path
 
     @property
     def kind(self) -> str:

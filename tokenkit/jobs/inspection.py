@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 from tokenkit.errors import KeyringError, MetadataError, translated
 from tokenkit.jobs.aside import refusing
 from tokenkit.jobs.connectors import TextOptions, format_of
-from tokenkit.jobs.inputs import find_inputs
+from tokenkit.jobs.objects.place import ObjectPlace
+from tokenkit.jobs.origins import found_files
 from tokenkit.keys import Keyring
 from tokenkit.policy import Metadata
 
@@ -59,14 +60,14 @@ class Inspection:
 
 
 def inspect(
-    path: Path, *, keyring: Keyring | None = None, text: TextOptions | None = None
+    path: Path | ObjectPlace, *, keyring: Keyring | None = None, text: TextOptions | None = None
 ) -> list[Inspection]:
     """Say what files hold, without reading their rows.
 
     Parameters
     ----------
     path
-        A file, a folder or a pattern.
+        A file, a folder or a pattern; of an object store too.
     keyring
         Checks the metadata; without one it's only shown.
     text
@@ -78,11 +79,11 @@ def inspect(
         If a file can't be read.
     """
     found = []
-    for file in find_inputs(path):
-        format_ = format_of(file.path)
-        with translated(), refusing(file.path):
-            source = format_.source(file.path, text or TextOptions())
-            size = file.path.stat().st_size
+    for file in found_files(path):
+        format_ = format_of(file.file)
+        with translated(), refusing(str(file.file)):
+            source = format_.source(file.file, text or TextOptions())
+            size = file.size
         described = _described(source.metadata, keyring, format_.name)
         found.append(
             Inspection(

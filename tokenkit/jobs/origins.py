@@ -8,8 +8,8 @@ from typing import Protocol
 from tokenkit.jobs.aside import masked
 from tokenkit.jobs.connectors.tables import TableSource
 from tokenkit.jobs.inlets import Inlet
-from tokenkit.jobs.inputs import find_inputs, folder_of
-from tokenkit.jobs.objects.inlets import ObjectOrigin
+from tokenkit.jobs.inputs import InputFile, find_inputs, folder_of
+from tokenkit.jobs.objects.inlets import ObjectInlet, ObjectOrigin, find_objects
 from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.jobs.tables.inlets import TableOrigin
 from tokenkit.lineage.datasets import Dataset
@@ -57,6 +57,17 @@ class FileOrigin:
     def inlets(self) -> Sequence[Inlet]:
         """Find the files, in the order of their names."""
         return find_inputs(self.path)
+
+
+def found_files(source: Path | ObjectPlace) -> Sequence[InputFile | ObjectInlet]:
+    """Find files or objects, in the order of their names.
+
+    Raises
+    ------
+    InputNotFound, InputError
+        If there is none, or they can't be told.
+    """
+    return find_inputs(source) if isinstance(source, Path) else find_objects(source)
 
 
 def origin_of(source: Path | ObjectPlace | TableSource) -> Origin:

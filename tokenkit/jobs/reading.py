@@ -9,20 +9,21 @@ import polars as pl
 from tokenkit.errors import InputError, MetadataMismatch, MetadataMissing, translated
 from tokenkit.jobs.connectors import TextOptions
 from tokenkit.jobs.documents import document_of
-from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.objects.place import ObjectPlace, place_of
+from tokenkit.jobs.origins import found_files
 from tokenkit.jobs.preparation import prepare
 from tokenkit.keys import Keyring, current_keyring
 from tokenkit.policy import Metadata, PolicySource, read_policy
 
 
-def read_metadata(path: str | os.PathLike[str]) -> Metadata:
+def read_metadata(path: str | os.PathLike[str] | ObjectPlace) -> Metadata:
     """Read the metadata of a file with tokens, or of a folder whose files have the same.
 
     Parameters
     ----------
     path
-        A file that a job wrote, or a folder of them.
+        A file that a job wrote, or a folder of them; ``s3://bucket/key`` too.
 
     Returns
     -------
@@ -64,8 +65,8 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     └─────────────┘)
     """
     found: list[Metadata] = []
-    for file in find_inputs(Path(path)):
-        document = document_of(file.path)
+    for file in found_files(_located(path)):
+        document = document_of(file.file)
         if document is None:
             raise MetadataMissing(
                 f"the file {file.shown} has no metadata",
@@ -81,12 +82,16 @@ def read_metadata(path: str | os.PathLike[str]) -> Metadata:
     return found[0]
 
 
+def _located(path: str | os.PathLike[str] | ObjectPlace) -> Path | ObjectPlace:
+    return path if isinstance(path, ObjectPlace) else place_of(os.fspath(path))
+
+
 def _said(metadata: Metadata) -> dict[str, object]:
     return {name: column.to_json() for name, column in metadata.columns.items()}
 
 
 def scan(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | ObjectPlace,
     policy: PolicySource | None = None,
     *,
     keyring: Keyring | None = None,
@@ -100,7 +105,7 @@ def scan(
     Parameters
     ----------
     path
-        A file, a folder (Hive partitions included) or a pattern.
+        A file, a folder (Hive partitions included) or a pattern; ``s3://bucket/key`` too.
     policy
         Needed only for files without metadata.
     keyring
@@ -125,7 +130,7 @@ def scan(
     """
     job = Job(
         operation="detokenize",
-        source=Path(path),
+        source=_located(path),
         policy=None if policy is None else read_policy(policy),
         text=text or TextOptions(),
         dry_run=True,

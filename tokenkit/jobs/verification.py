@@ -10,8 +10,9 @@ import polars as pl
 from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import JobError, MetadataMismatch, from_polars, translated
 from tokenkit.jobs.connectors import TextOptions, suffix_of
-from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.objects.place import ObjectPlace
+from tokenkit.jobs.origins import found_files
 from tokenkit.jobs.outcomes import PASSED, Part
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input, kept_as_they_are, prepare
@@ -72,8 +73,8 @@ class Verification:
 
 
 def verify(
-    source: Path,
-    tokens: Path,
+    source: Path | ObjectPlace,
+    tokens: Path | ObjectPlace,
     *,
     policy: Policy | None = None,
     keyring: Keyring | None = None,
@@ -85,7 +86,7 @@ def verify(
     Parameters
     ----------
     source
-        A: a file, a folder or a pattern.
+        A: a file, a folder or a pattern; of an object store too.
     tokens
         B: what a job made of it. Files of two folders are matched by their names.
     policy
@@ -108,7 +109,7 @@ def verify(
     ring = keyring or current_keyring()
     job = Job(operation="detokenize", source=tokens, policy=policy, text=options, dry_run=True)
     turned = prepare(job, ring)
-    kept = kept_as_they_are(find_inputs(source), options)
+    kept = kept_as_they_are(found_files(source), options)
     observer, counter = progress or Silent(), RowCounter()
     known = [item.source.estimated_rows for item in turned]
     observer.start(None if None in known else sum(n or 0 for n in known), exact=False)

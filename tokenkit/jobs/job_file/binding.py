@@ -18,6 +18,7 @@ from tokenkit.jobs.job_file.fields import (
     TablePlace,
 )
 from tokenkit.jobs.job_file.variables import names_in, resolved
+from tokenkit.jobs.objects.place import ObjectPlace, place_of
 from tokenkit.jobs.origins import origin_of
 from tokenkit.keys import Keyring
 from tokenkit.lineage.datasets import Dataset
@@ -148,8 +149,8 @@ class BoundJob:
 
     file: JobFile
     _values: Mapping[str, str] = field(repr=False)
-    _source: "Path | TableSource" = field(init=False, repr=False)
-    _sink: "Path | TableSink" = field(init=False, repr=False)
+    _source: "Path | ObjectPlace | TableSource" = field(init=False, repr=False)
+    _sink: "Path | ObjectPlace | TableSink" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_source", self._opened_source())
@@ -218,7 +219,7 @@ class BoundJob:
             partition_by=sink.partition_by if isinstance(sink, FileSink) else (),
             output_format=None if suffix is None else f".{suffix.removeprefix('.')}",
             text=_text(fields.source),
-            rejects=None if fields.rejects is None else self._path(fields.rejects),
+            rejects=None if fields.rejects is None else self._rejects(fields.rejects),
             prove=fields.options.prove,
             limit=fields.options.limit if limit is None else limit,
             dry_run=dry_run,
@@ -232,16 +233,16 @@ class BoundJob:
             return None
         return load_policy(self._path(policy)) if isinstance(policy, str) else _inline(policy)
 
-    def _opened_source(self) -> "Path | TableSource":
+    def _opened_source(self) -> "Path | ObjectPlace | TableSource":
         source = self.file.fields.source
         if isinstance(source, FileSource):
-            return self._path(source.path)
+            return self._place(source.path, source.storage_options)
         return find_connector(source.connector).open_source(self._options(source), self._folder)
 
-    def _opened_sink(self) -> "Path | TableSink":
+    def _opened_sink(self) -> "Path | ObjectPlace | TableSink":
         sink = self.file.fields.sink
         if isinstance(sink, FileSink):
-            return self._path(sink.path)
+            return self._place(sink.path, sink.storage_options)
         return find_connector(sink.connector).open_sink(self._options(sink), self._folder)
 
     def _options(self, place: TablePlace) -> dict[str, object]:
@@ -251,6 +252,17 @@ class BoundJob:
     @property
     def _folder(self) -> Path:
         return self.file.path.parent
+
+    def _rejects(self, written: str) -> Path | ObjectPlace:
+        """Give the place of rejected rows; an object's store is told what the sink's is told."""
+        fields = self.file.fields
+        sides = [side for side in (fields.sink, fields.source) if not isinstance(side, TablePlace)]
+        options = next((side.storage_options for side in sides if side.storage_options), {})
+        return self._place(written, options)
+
+    def _place(self, written: str, options: Mapping[str, str]) -> Path | ObjectPlace:
+        place = place_of(str(resolved(written, self._values)), resolved(options, self._values))
+        return place if isinstance(place, ObjectPlace) else self._folder / place
 
     def _path(self, written: str) -> Path:
         return self._folder / str(resolved(written, self._values))

@@ -17,7 +17,12 @@ class _Fields(BaseModel):
 class FileSource(_Fields):
     """Files to read."""
 
-    path: str = Field(description="A file, a folder, or a pattern such as in/*.csv.")
+    path: str = Field(
+        description="A file, a folder, a pattern such as in/*.csv, or s3://bucket/key."
+    )
+    storage_options: dict[str, str] = Field(
+        {}, description="What an object store has to be told: ${SECRETS} too.", repr=False
+    )
     delimiter: str | None = Field(None, description="What stands between the fields of a text.")
     quote: str | None = Field('"', description="What stands around fields that need it.")
     encoding: str = Field("utf-8", description="The encoding of a text.")
@@ -29,7 +34,10 @@ class FileSource(_Fields):
 class FileSink(_Fields):
     """Files to write."""
 
-    path: str = Field(description="A file, or a folder.")
+    path: str = Field(description="A file, a folder, or s3://bucket/key.")
+    storage_options: dict[str, str] = Field(
+        {}, description="What an object store has to be told: ${SECRETS} too.", repr=False
+    )
     format: str | None = Field(None, description="The format of files in a folder: parquet ...")
     mode: Literal["replace", "append", "partition"] = Field(
         "replace", description="Whether a folder is replaced, added to, or written by partitions."
