@@ -29,7 +29,8 @@ def check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 def check_rows(job: Job, record: RunRecord, key: dg.AssetKey) -> dg.AssetCheckResult:
     """Count what is in the output and among the rejected, and compare it with what was read."""
-    rejects = [] if record.rejects is None else [Path(record.rejects)]
+    # Objects are named without a slash in front, and are counted by the job itself.
+    rejects = [Path(name) for name in (record.rejects,) if name and Path(name).is_absolute()]
     written = _counted(_whole_outputs(job), record.rows_written)
     rejected = _counted(rejects, record.rows_rejected)
     return _result(
