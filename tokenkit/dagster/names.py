@@ -1,6 +1,7 @@
 """Names of jobs and datasets in Dagster."""
 
 import hashlib
+import os
 from pathlib import Path, PurePosixPath
 
 import dagster as dg
@@ -12,8 +13,8 @@ from tokenkit.lineage import Dataset
 def asset_key(dataset: Dataset, folder: Path) -> dg.AssetKey:
     """Name a dataset that no job writes, so that it reads well in a graph.
 
-    A file is named by its way from a folder, if it's below it, or by its whole path; an object or a
-    table by its system and its name.
+    A file is named by its way from a folder, steps upwards left out; an object or a table by its
+    system and its name.
 
     Parameters
     ----------
@@ -24,19 +25,18 @@ def asset_key(dataset: Dataset, folder: Path) -> dg.AssetKey:
 
     Examples
     --------
-    >>> asset_key(Dataset("file", "/jobs/in/a.csv"), Path("/jobs")).to_user_string()
-    'in/a.csv'
+    >>> asset_key(Dataset("file", "/shop/data/a.csv"), Path("/shop/jobs")).to_user_string()
+    'data/a.csv'
     >>> asset_key(Dataset("postgres://db:5432", "shop.public.a"), Path("/")).to_user_string()
     'postgres/db:5432/shop.public.a'
     """
-    path = PurePosixPath(dataset.name)
     if dataset.namespace == "file":
-        near = PurePosixPath(folder.resolve().as_posix())
-        inside = path.relative_to(near) if path.is_relative_to(near) else path
-        return dg.AssetKey([part for part in inside.parts if part != "/"] or ["files"])
+        near = os.path.relpath(dataset.name, folder.resolve())
+        inside = [part for part in PurePosixPath(near).parts if part not in {"..", "."}]
+        return dg.AssetKey(inside or ["files"])
     system, _, server = dataset.namespace.partition("://")
     places = [system, server] if server else [system]
-    return dg.AssetKey([*places, *(part for part in path.parts if part != "/")])
+    return dg.AssetKey([*places, *(p for p in PurePosixPath(dataset.name).parts if p != "/")])
 
 
 def lies_in(inner: Dataset, outer: Dataset) -> bool:

@@ -1,7 +1,7 @@
 """Job files as a pipeline sees them: what each reads, who writes that, and what it is done for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -119,11 +119,21 @@ def plan(
     Raises
     ------
     JobError
-        If two jobs write the same.
+        If two jobs write the same, or two inputs would have one name.
     """
     places = {file.name: _places(file, environment) for file in files}
     _check_outputs(files, places)
-    return [_planned(file, files, places) for file in files]
+    planned = [_planned(file, files, places) for file in files]
+    found = {job.key: job.writes for job in planned}
+    for job in planned:
+        if job.external is not None and found.setdefault(job.external.key, job.reads) != job.reads:
+            raise JobError(
+                f"the input of {job.file.name} has the name of another asset, "
+                f"{job.external.key.to_user_string()}",
+                file=str(job.file.path),
+                hint="rename one of the files, or the job",
+            )
+    return planned
 
 
 def _planned(
@@ -141,15 +151,13 @@ def _planned(
         if other is not file and _is_in(places[other.name][1], reads)
     ]
     if writers:
-        return PlannedJob(file=file, reads=reads, writes=writes, upstream=tuple(writers))
+        return replace(bare, upstream=tuple(writers))
     external = dg.AssetSpec(
         asset_key(reads, file.path.parent),
         description=f"Read by tokenkit: {reads}",
         kinds={kind_of(reads)},
     )
-    return PlannedJob(
-        file=file, reads=reads, writes=writes, upstream=(external.key,), external=external
-    )
+    return replace(bare, upstream=(external.key,), external=external)
 
 
 def _is_in(inner: Dataset | None, outer: Dataset) -> bool:
@@ -160,7 +168,7 @@ def _places(
     file: JobFile, environment: Mapping[str, str] | None
 ) -> tuple[Dataset | None, Dataset | None]:
     # What is to stand for a day or a file in two jobs must read the same in both.
-    stand_ins = {name: name.lower() for name in (PARTITION, FILE, NAME)}
+    stand_ins = {name: name for name in (PARTITION, FILE, NAME)}
     try:
         bound = file.bound(stand_ins, environment=environment)
         inbox = file.inbox(environment=environment)

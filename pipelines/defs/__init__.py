@@ -1,0 +1,1 @@
+"""What the code location is made of: each module defines its own part."""
