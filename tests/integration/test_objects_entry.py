@@ -11,8 +11,8 @@ import tokenkit as tk
 from tests.integration.object_store import SECRET, parquet
 from tokenkit.cli.app import app
 from tokenkit.jobs import Job, run
-from tokenkit.jobs.job_file import read_job_file
 from tokenkit.jobs.inspection import inspect
+from tokenkit.jobs.job_file import read_job_file
 from tokenkit.jobs.objects import ObjectPlace, place_of
 from tokenkit.jobs.verification import verify
 from tokenkit.keys import create_keyring
@@ -57,7 +57,9 @@ def test_the_command_line(s3, environment):
     s3.put("in.parquet", parquet(FRAME))
     told("tokenize", "s3://lake/in.parquet", "-o", "s3://lake/out.csv", "--policy", "policy.yaml")
     assert s3.keys("out") == ["out.csv", "out.csv.tokenkit.json"]
-    [found] = json.loads(told("inspect", "s3://lake/out.csv", "--keyring", "keyring.json", "--json"))
+    [found] = json.loads(
+        told("inspect", "s3://lake/out.csv", "--keyring", "keyring.json", "--json")
+    )
     assert (found["authenticity"], found["columns"]["ssn"]["scheme"]) == ("authentic", "us-ssn")
     told("verify", "s3://lake/in.parquet", "s3://lake/out.csv")
     told("detokenize", "s3://lake/out.csv", "-o", "back.parquet")
