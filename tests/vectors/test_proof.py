@@ -94,7 +94,8 @@ def test_a_job_s_digest_is_what_the_contract_says(kernel: str) -> None:
             fits = outcome.struct.field("reason").is_null()
             frame.select(values_digested(pl.col("id"), forth, proof, fits=fits))
             tokens = frame.select(outcome.struct.field("token").alias("id"))
-            tokens.reverse().select(tokens_digested(pl.col("id"), back, proof))
+            backwards = tokens.reverse().with_row_index("row")
+            backwards.select(tokens_digested(pl.col("id"), back, proof, row=pl.col("row")))
             told = proof_of(rows, "job", "id", numbered=False)
             assert (proof.mac("old"), proof.mac("new")) == (told, told)
     finally:

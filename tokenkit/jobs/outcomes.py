@@ -86,29 +86,31 @@ class Part:
             or tokens, then with ``reason0``, ... beside them. ``rejected``, if rows can be. For
             sealing also ``source0``, ... for the columns of the input that aren't there as they
             were, ``row`` and, of several files, ``file``. For proving also ``value0``, ... for what
-            is tokenized, beside its tokens.
+            is tokenized, beside its tokens, and ``row``.
         """
         rows = self.rows
-        if sealing:
+        indexed = sealing or proving
+        if indexed:
             # The index goes in front, whatever the columns are named.
             rows = rows.with_row_index(_free_name(self.schema))
         outcomes = [
-            self._outcome(name, call, indexed=sealing).alias(output_column(number))
+            self._outcome(name, call, indexed=indexed).alias(output_column(number))
             for number, (name, call) in enumerate(self.calls.by_column.items())
         ]
         beside: list[pl.Expr] = []
         if sealing:
             beside += [
-                self._values(name, indexed=sealing).alias(source_column(number))
+                self._values(name, indexed=indexed).alias(source_column(number))
                 for number, name in enumerate(self.schema)
                 if not self._stays(name)
             ]
-            beside.append(pl.nth(0).alias(ROW))
             if several:
                 beside.append(pl.lit(self.file, pl.String).alias(FILE))
+        if indexed:
+            beside.append(pl.nth(0).alias(ROW))
         if proving:
             beside += [
-                self._given(name, indexed=sealing).alias(value_column(number))
+                self._given(name, indexed=indexed).alias(value_column(number))
                 for number, (name, call) in enumerate(self.calls.by_column.items())
                 if call is not None
             ]
@@ -153,6 +155,14 @@ class Part:
         if self._stays(name):
             return self.token(name)
         return pl.col(source_column(list(self.schema).index(name)))
+
+    def fits(self, name: str) -> pl.Expr:
+        """Say whether a judged column's values fit or are null, out of a shared frame for proving.
+
+        Polars calls a function of constants but once, and takes more for constant than the columns
+        of a path; so the numbers of the rows are looked at.
+        """
+        return self.reason(name).is_null() & (pl.col(ROW) >= 0)
 
     def value(self, name: str) -> pl.Expr:
         """Give a column that is tokenized as it was, out of a shared frame for proving."""

@@ -203,9 +203,14 @@ def sink_of(path: Path, text: TextOptions) -> tuple[Format, Sink]:
     """Give the format of an output, and what writes it."""
     found = format_of(path)
     # A file of another format has no use for the options of the input.
-    options = TextOptions(delimiter=text.delimiter, quote=text.quote or '"')
-    chosen = options if found.name == "csv" else TextOptions()
-    return found, found.sink(suffix_of(path) or "", chosen)
+    return found, found.sink(suffix_of(path) or "", written_text(path, text))
+
+
+def written_text(path: Path, text: TextOptions) -> TextOptions:
+    """Give the options that read an output again, of those that its input was read with."""
+    if format_of(path).name != "csv":
+        return TextOptions()
+    return TextOptions(delimiter=text.delimiter, quote=text.quote or '"')
 
 
 def metadata_line(metadata: str) -> bytes:

@@ -132,27 +132,17 @@ def prepare(job: Job, keyring: Keyring) -> list[Input]:
     PolicyError, SchemeError, MetadataError, KeyringError
         If policy, metadata or keys don't fit them.
     """
-    return [_open(job, inlet, keyring) for inlet in origin_of(job.source).inlets()]
+    return [open_input(job, inlet, keyring) for inlet in origin_of(job.source).inlets()]
 
 
-def kept_as_they_are(inlets: Sequence[Inlet], text: TextOptions) -> list[Input]:
-    """Open inputs whose columns all stay as they are.
+def open_input(job: Job, inlet: Inlet, keyring: Keyring) -> Input:
+    """Open one input of a job, and say what becomes of its columns.
 
     Raises
     ------
-    InputError
-        If one can't be read.
+    InputError, PolicyError, SchemeError, MetadataError, KeyringError
+        As for :func:`prepare`.
     """
-    found = []
-    for inlet in inlets:
-        with translated():
-            source = inlet.open(text)
-            schema = _with_partition(inlet, source.schema)
-        found.append(Input(inlet, source, Calls(dict.fromkeys(schema), ()), schema))
-    return found
-
-
-def _open(job: Job, inlet: Inlet, keyring: Keyring) -> Input:
     with translated():
         source = _rejected(inlet, keyring) if job.replay else inlet.open(job.text)
         schema = _with_partition(inlet, source.schema)
@@ -173,6 +163,23 @@ def _open(job: Job, inlet: Inlet, keyring: Keyring) -> Input:
                 hint="leave the tweak out, or take the column out of the path",
             )
     return Input(inlet, source, calls, schema, cells_of(schema, calls, job.policy, keyring))
+
+
+def kept_as_they_are(inlets: Sequence[Inlet], text: TextOptions) -> list[Input]:
+    """Open inputs whose columns all stay as they are.
+
+    Raises
+    ------
+    InputError
+        If one can't be read.
+    """
+    found = []
+    for inlet in inlets:
+        with translated():
+            source = inlet.open(text)
+            schema = _with_partition(inlet, source.schema)
+        found.append(Input(inlet, source, Calls(dict.fromkeys(schema), ()), schema))
+    return found
 
 
 def _rejected(inlet: Inlet, keyring: Keyring) -> Source:

@@ -62,7 +62,7 @@ def tally(part: Part, proofs: Mapping[str, Proof]) -> list[pl.Expr]:
         if name in proofs:
             rejected = pl.col(REJECTED) if part.rejecting else None
             added = values_digested(
-                part.value(name), call, proofs[name], fits=reason.is_null(), rejected=rejected
+                part.value(name), call, proofs[name], fits=part.fits(name), rejected=rejected
             )
             found.append(added.sum().alias(f"{index}.proved"))
         if call.rule.on_invalid == "seal":

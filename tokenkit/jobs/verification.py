@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tokenkit.engines.polars.rows import RowCounter
-from tokenkit.errors import JobError, MetadataMismatch, from_polars, translated
+from tokenkit.errors import JobError, MetadataMismatch, translated
 from tokenkit.jobs.connectors import TextOptions, suffix_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.objects.place import ObjectPlace
@@ -17,7 +17,7 @@ from tokenkit.jobs.outcomes import PASSED, Part
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input, kept_as_they_are, prepare
 from tokenkit.jobs.progress import Progress, Silent
-from tokenkit.jobs.streaming import collect
+from tokenkit.jobs.queries import beside, read_through
 from tokenkit.keys import Keyring, current_keyring
 from tokenkit.policy import Policy
 
@@ -160,11 +160,8 @@ def _compare(
         )
     with translated():
         query = _query(kept, turned, names, counter)
-        query.collect_schema()
-    results = collect([query], counter, progress)
-    if isinstance(results, BaseException):
-        raise _explained(results, [*ours, *theirs])
-    row = results[0].row(0, named=True)
+    [found] = read_through([query], counter, progress, [*ours, *theirs])
+    row = found.row(0, named=True)
     rows, token_rows = int(row["in_a"] or 0), int(row["in_b"] or 0)
     columns = {}
     for place, name in enumerate(names):
@@ -202,7 +199,7 @@ def _query(
         )
         for part in turned
     )
-    both = _beside(ours, theirs)
+    both = beside(ours, theirs)
     types = both.collect_schema()
     counted = both.with_columns(counter.counted(pl.col("in_a").is_null()).alias(PASSED))
     found = [pl.col("in_a").sum(), pl.col("in_b").sum(), pl.col(PASSED).sum()]
@@ -214,23 +211,6 @@ def _query(
         if first.is_judged(name):
             found.append(pl.col(f"reason{n}").is_not_null().sum().alias(f"invalid{n}"))
     return counted.select(found)
-
-
-def _beside(ours: pl.LazyFrame, theirs: pl.LazyFrame) -> pl.LazyFrame:
-    """Put rows beside each other; where one side has fewer, the rest of it is null."""
-    try:
-        return pl.concat([ours, theirs], how="horizontal_extend")
-    except ValueError:
-        # Older versions of Polars extend without being told.
-        return pl.concat([ours, theirs], how="horizontal")
-
-
-def _explained(exc: BaseException, inputs: Sequence[Input]) -> BaseException:
-    if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
-        return exc
-    text = str(exc)
-    explained = (item.source.explain(text) for item in inputs)
-    return next((error for error in explained if error is not None), None) or from_polars(exc)
 
 
 def _joined(found: Sequence[Verification]) -> Verification:

@@ -94,7 +94,8 @@ def values_digested(
     proof
         What they are added to, in any order.
     fits
-        Whether each value fits its scheme, or is null; the policy says what the others became.
+        Whether each value fits its scheme, or is null; the policy says what the others became. One
+        for each row: a function of constants alone is called but once.
     rejected
         Whether each row is set aside, and so not to be added.
     by_row
@@ -114,15 +115,28 @@ def tokens_digested(
     tokens: pl.Expr,
     call: ColumnCall,
     proof: Proof,
-    tweak: pl.Expr | None = None,
     *,
+    row: pl.Expr,
+    tweak: pl.Expr | None = None,
     by_row: bool = False,
 ) -> pl.Expr:
     """Add what tokens stand for to the new side of a proof.
 
-    ``call`` is one that detokenizes. What is no token is not added, and neither an error: the other
-    parameters, and what is given, are as for :func:`values_digested`.
+    What is no token is not added, and neither an error.
+
+    Parameters
+    ----------
+    tokens
+        The tokens.
+    call
+        A call that detokenizes them.
+    proof, by_row
+        As for :func:`values_digested`, and so is what is given.
+    row
+        Any numbers, one for each row: a function of constants alone is called but once.
+    tweak
+        The tweak of each value, if the call has a tweak column.
     """
     given = replace(call, proof=(proof.native, "new"), by_row=by_row)
-    inputs = [tokens] if tweak is None else [tokens, tweak]
+    inputs = [tokens, row] if tweak is None else [tokens, tweak, row]
     return native_expression("digest", inputs, given.specification)

@@ -1,7 +1,7 @@
 """What a connector gives to jobs: a table to read, and one to write."""
 
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
 
@@ -133,4 +133,21 @@ class TableSink(Protocol):
         ------
         JobError
             If it can't be begun.
+        """
+
+
+@runtime_checkable
+class ReadableTable(Protocol):
+    """A sink whose rows can be read again, so that what was written can be checked."""
+
+    def written(self, mode: TableMode, run: str) -> TableSource:
+        """Give what a run has written, to read: its dataset is the sink's.
+
+        Parameters
+        ----------
+        mode
+            How the run wrote: of a table that was replaced it's the whole table, of one that was
+            added to it's the rows of this run.
+        run
+            The run's id.
         """

@@ -9,12 +9,12 @@ from tokenkit.engines.column import Side
 from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.polars.rekey import proved, rekeyed
 from tokenkit.engines.polars.rows import RowCounter
-from tokenkit.errors import EngineError, from_polars, translated
+from tokenkit.errors import translated
 from tokenkit.jobs.outlets import Outlet
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.progress import Progress
+from tokenkit.jobs.queries import read_through
 from tokenkit.jobs.rekeying.preparation import RekeyInput, TokenColumn, token_rows
-from tokenkit.jobs.streaming import collect
 from tokenkit.keys import KeyVersion
 
 
@@ -129,16 +129,4 @@ def _numbers(counter: RowCounter) -> Iterator[pl.Expr]:
 def _run(
     query: pl.LazyFrame, counter: RowCounter, progress: Progress, opened: Input
 ) -> pl.DataFrame:
-    results = collect([query], counter, progress)
-    if isinstance(results, BaseException):
-        raise _explained(results, opened)
-    return results[0]
-
-
-def _explained(exc: BaseException, opened: Input) -> BaseException:
-    """Say what an error of the pass means; foreign text is looked at and never shown."""
-    if not isinstance(exc, Exception) and isinstance(exc, KeyboardInterrupt | SystemExit):
-        return exc
-    error = from_polars(exc)
-    found = opened.source.explain(str(exc)) if isinstance(error, EngineError) else None
-    return error if found is None else found
+    return read_through([query], counter, progress, [opened])[0]

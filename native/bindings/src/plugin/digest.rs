@@ -14,8 +14,12 @@ use arrow_schema::{DataType, Field};
 use std::ffi::c_void;
 use std::sync::Arc;
 
+fn length(column: &Column) -> usize {
+    column.chunks.iter().map(|chunk| chunk.len()).sum()
+}
+
 fn flags(column: &Column) -> Result<Vec<bool>, Failure> {
-    let mut flags = Vec::with_capacity(column.chunks.iter().map(|chunk| chunk.len()).sum());
+    let mut flags = Vec::with_capacity(length(column));
     for chunk in &column.chunks {
         if *chunk.data_type() != DataType::Boolean || chunk.null_count() > 0 {
             return Err(Failure::new(Code::Specification, "what became of a value is true or false"));
@@ -43,7 +47,11 @@ fn digest(columns: &[Column], text: &str) -> Result<(Field, Vec<ArrayRef>), Fail
             let fate = Fate { fits: &flags(fits)?, rejected: Some(&flags(rejected)?) };
             specification.plan()?.digest_values(name, &values.chunks, &fate, &digesting)?
         }
-        (false, tweaks) if tweaks.len() == usize::from(specification.has_tweak_column()) => {
+        // The numbers of rows are there so that the call is one about rows, whatever else is constant.
+        (false, [tweaks @ .., rows]) if tweaks.len() == usize::from(specification.has_tweak_column()) => {
+            if length(rows) != length(values) {
+                return Err(Failure::new(Code::Specification, "there is not one token for each row").with_column(name));
+            }
             let tweaks = tweaks.first().map(tweak_column).transpose()?;
             specification.plan()?.digest_tokens(name, &values.chunks, tweaks.as_ref(), &digesting)?
         }

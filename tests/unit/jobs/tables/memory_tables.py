@@ -45,18 +45,26 @@ class _Table:
         return Dataset("memory", self.name)
 
 
+@dataclass
 class MemorySource(_Table):
-    """A table to read."""
+    """A table to read, or what one run has added to it."""
+
+    run: str | None = None
+
+    @property
+    def _rows(self) -> pl.DataFrame:
+        rows = self.memory.tables[self.name]
+        return rows if self.run is None else rows.filter(pl.col(RUN) == self.run)
 
     @property
     def schema(self) -> pl.Schema:
-        return self.memory.tables[self.name].drop(RUN, strict=False).schema
+        return self._rows.drop(RUN, strict=False).schema
 
     def fingerprint(self) -> list[object]:
         return [self.name]
 
     def scan(self) -> pl.LazyFrame:
-        rows = self.memory.tables[self.name].drop(RUN, strict=False)
+        rows = self._rows.drop(RUN, strict=False)
         return Stream(lambda: rows.iter_slices(100), self.schema).scan()
 
     def explain(self, text: str) -> InputError | None:
@@ -69,6 +77,9 @@ class MemorySink(_Table):
 
     def exists(self) -> bool:
         return self.name in self.memory.tables
+
+    def written(self, mode: TableMode, run: str) -> MemorySource:
+        return MemorySource(self.memory, self.name, run=run if mode == "append" else None)
 
     def check(self, schema: pl.Schema, mode: TableMode) -> None:
         """Hold anything."""
