@@ -145,7 +145,7 @@ def _run(job: Job, destination: Destination | None, observer: Progress) -> Repor
         seconds = time.perf_counter() - begun
         return replace(bare, status="skipped", proofs=proofs, seconds=seconds)
     if found is not None and job.mode == "replace" and not job.replaces:
-        raise already_there(job.output_path)
+        raise already_there(bare.target or "")
     with recorded.recording() as recording, contextlib.ExitStack() as stack:
         passes = _Passes(job, written_to, inputs, identity, observer, stack)
         with _watched(observer, inputs):

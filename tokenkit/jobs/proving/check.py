@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 
@@ -24,6 +23,7 @@ from tokenkit.jobs.proving.recorded import recorded_proofs
 from tokenkit.jobs.proving.report import CheckedColumn, OutputCheck
 from tokenkit.jobs.queries import read_through
 from tokenkit.jobs.run_id import fingerprints, run_id
+from tokenkit.jobs.tables.inlets import TABLE
 from tokenkit.keys import current_keyring
 from tokenkit.lineage.naming import storable
 
@@ -195,7 +195,8 @@ class _Checking:
         if inputs is None:
             return find_foreign(sides), False
         # Neither a table nor the partitions of a folder have the source's order.
-        ordered = isinstance(self._job.target, Path) and self._job.mode != "partition"
+        is_table = any(item.inlet.kind == TABLE for item in self._outputs)
+        ordered = not is_table and self._job.mode != "partition"
         sides = replace(sides, inputs=inputs)
         found = locate(sides, mirrored=destination.is_mirrored, ordered=ordered)
         return found, True

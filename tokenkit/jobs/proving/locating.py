@@ -10,7 +10,6 @@ import polars as pl
 from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.polars.rows import RowCounter
 from tokenkit.errors import translated
-from tokenkit.jobs.inputs import InputFile
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.outcomes import FILE, PASSED, ROW
 from tokenkit.jobs.partitions import turned_path
@@ -19,6 +18,7 @@ from tokenkit.jobs.progress import Progress
 from tokenkit.jobs.proving.marks import Types, mark_column, of_output, of_source
 from tokenkit.jobs.proving.report import DifferingRow
 from tokenkit.jobs.queries import beside, read_through
+from tokenkit.jobs.tables.inlets import TABLE
 from tokenkit.jobs.targets import renamed
 
 _READ, _WRITTEN = "read_", "written_"
@@ -208,7 +208,7 @@ def _times(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
 
 
 def _of_output(outputs: Sequence[Input], column: str, places: pl.DataFrame) -> list[DifferingRow]:
-    has_order = all(isinstance(item.inlet, InputFile) for item in outputs)
+    has_order = all(item.inlet.kind != TABLE for item in outputs)
     return [
         DifferingRow(column=column, file=file, row=row if has_order else None)
         for file, row in places.rows()

@@ -8,11 +8,12 @@ from tokenkit.errors import InputNotFound, JobError
 from tokenkit.jobs.connectors.tables import ReadableTable, TableSource
 from tokenkit.jobs.destinations import Destination
 from tokenkit.jobs.inlets import Inlet
-from tokenkit.jobs.inputs import InputFile, find_inputs
 from tokenkit.jobs.job import Job
+from tokenkit.jobs.objects import ObjectPlace
+from tokenkit.jobs.origins import found_files
 from tokenkit.jobs.outlets import written_text
 from tokenkit.jobs.preparation import Input, open_input
-from tokenkit.jobs.tables.inlets import TableInlet
+from tokenkit.jobs.tables.inlets import TABLE, TableInlet
 from tokenkit.keys import Keyring
 from tokenkit.policy import Metadata
 
@@ -40,10 +41,11 @@ def open_outputs(job: Job, destination: Destination, run: str, keyring: Keyring)
     )
     opened = []
     for inlet in _inlets(job, destination, run):
-        text = job.text if not isinstance(inlet, InputFile) else written_text(inlet.path, job.text)
+        is_table = inlet.kind == TABLE
+        text = job.text if is_table else written_text(inlet.relative, job.text)
         item = open_input(replace(back, text=text), inlet, keyring)
         document = item.source.metadata
-        if isinstance(inlet, InputFile) and document is not None:
+        if document is not None and not is_table:
             # A table's metadata is that of the newest run that added to it.
             _require_run(Metadata.parse(document).run, run, inlet)
         opened.append(item)
@@ -51,14 +53,13 @@ def open_outputs(job: Job, destination: Destination, run: str, keyring: Keyring)
 
 
 def _inlets(job: Job, destination: Destination, run: str) -> Sequence[Inlet]:
-    if job.target is None:
-        raise JobError("a job without an output has nothing to check")
-    if not isinstance(job.target, Path):
+    target = job.target
+    if not isinstance(target, Path | ObjectPlace):
         return [TableInlet(_table(job, run, destination.shown))]
-    files = find_inputs(job.target)
+    files = found_files(target)
     if job.mode != "replace":
         # The folder is others' too; theirs are the other names.
-        files = [file for file in files if file.path.name.startswith(f"part-{run}.")]
+        files = [file for file in files if file.relative.name.startswith(f"part-{run}.")]
     if not files:
         raise InputNotFound(
             "what the run has written isn't there",
@@ -79,7 +80,7 @@ def _table(job: Job, run: str, shown: str) -> TableSource:
     )
 
 
-def _require_run(found: str, wanted: str, file: InputFile) -> None:
+def _require_run(found: str, wanted: str, file: Inlet) -> None:
     if found != wanted:
         raise JobError(
             "the output is another run's",
