@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import dagster as dg
 
-from tokenkit.dagster.checks import check_rejects, check_rows, check_specs
+from tokenkit.dagster.checks import check_proof, check_rejects, check_rows, check_specs
 from tokenkit.dagster.failures import RETRIES, Attempt, failing
 from tokenkit.dagster.inbox import InboxFile, find
 from tokenkit.dagster.metadata import described
@@ -45,7 +46,7 @@ def job_asset(planned: PlannedJob, *, group_name: str, pool: str) -> dg.AssetsDe
         partitions_def=planned.partitions,
         code_version=planned.version,
         metadata={} if planned.writes is None else {"dagster/table_name": str(planned.writes)},
-        check_specs=check_specs(planned.key),
+        check_specs=check_specs(planned.key, proves=planned.proves),
         required_resource_keys={KEYRING, RECORDER},
         config_schema={
             "force": dg.Field(
@@ -76,9 +77,9 @@ def _materialize(
     """Do the job; what a job that fails has found out is among the results too."""
     resources, config = context.resources, context.op_execution_context.op_config
     variables, file = _variables(planned, context)
-    job = planned.file.bound(variables).job(
-        keyring=resources.keyring.keyring(), force=bool(config["force"])
-    )
+    keyring = resources.keyring.keyring()
+    made = planned.file.bound(variables).job(keyring=keyring, force=bool(config["force"]))
+    job = replace(made, prove=planned.proves)
     expected = None if file is None else file.fingerprint
     witness = Witness(resources.recorder.recorder(), attempt, expected)
     try:
@@ -96,6 +97,8 @@ def _materialize(
     results.append(dg.MaterializeResult(metadata=shown))
     results.append(check_rows(job, witness.record, planned.key))
     results.append(check_rejects(job, witness.record, planned.key))
+    if planned.proves:
+        results.append(check_proof(job, report, planned.key))
 
 
 def _variables(

@@ -24,6 +24,7 @@ from tokenkit.lineage.naming import storable
 _DIGITS: Final = 16
 # Dagster takes neither control characters nor three dots in the key of a partition.
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f%/\\]|\.(?=\.\.)")
+# Names of files have 255 bytes, and outputs are named after the key.
 _LONGEST: Final = 120
 
 
@@ -159,4 +160,4 @@ def _files(folder: Path) -> Iterator[InboxFile]:
 
 def _usable(name: str) -> str:
     shown = _UNUSABLE.sub(lambda one: f"%{ord(one[0]):02X}", storable(name))
-    return shown[:_LONGEST]
+    return shown.encode()[:_LONGEST].decode(errors="ignore")

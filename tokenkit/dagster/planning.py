@@ -69,6 +69,13 @@ class PlannedJob:
                 return dg.DynamicPartitionsDefinition(name=partitions_name(self.file.name))
 
     @property
+    def proves(self) -> bool:
+        """Whether its output is to be proved: what it tokenizes is, unless the file says no."""
+        options = self.file.fields.options
+        said = options.prove or "prove" not in options.model_fields_set
+        return said and self.file.fields.operation == "tokenize"
+
+    @property
     def version(self) -> str:
         """What changes when the job file does, or its policy."""
         policy = self.file.fields.policy

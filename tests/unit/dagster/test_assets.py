@@ -163,6 +163,43 @@ def test_rejects_over_the_limit_block_what_comes_after(location, instance):
     assert "none" not in failed.metadata
 
 
+def test_a_clear_value_among_tokens_is_found_and_not_shown(location, instance, monkeypatch):
+    """One value in clear, even one that might be a token, fails the check by row and column."""
+
+    def leaving_one(job, progress):
+        report = run(job, progress)
+        tokens = pl.read_parquet(job.target)
+        metadata = pl.read_parquet_metadata(job.target)
+        clear = pl.Series("ssn", [tokens["ssn"][0], "219-09-9999", tokens["ssn"][2]])
+        tokens.with_columns(clear).write_parquet(
+            job.target, metadata={"tokenkit": metadata["tokenkit"]}
+        )
+        return report
+
+    monkeypatch.setattr("tokenkit.dagster.assets.run", leaving_one)
+    location.write("customers", CUSTOMERS)
+    location.put("in/customers.csv")
+    (location.folder / "lake").mkdir()
+    result = location.run("customers_job", instance)
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert (result.success, checks["every_row_accounted_for"].passed) == (False, True)
+    failed = checks["output_proved"]
+    assert not failed.passed
+    [where] = failed.metadata["differing"].records
+    assert (where.data["column"], where.data["row"], where.data["source_row"]) == ("ssn", "1", "1")
+    assert "219-09-9999" not in texts(instance, result.run_id)
+
+
+def test_a_job_says_that_it_proves_nothing(location):
+    """What detokenizes, or says so, has no such check."""
+    location.write("customers", CUSTOMERS + "options: {prove: false}\n")
+    location.write("analysts", ANALYSTS)
+    location.write("proved", CUSTOMERS.replace("lake/customers", "lake/proved"))
+    graph = location.definitions().resolve_asset_graph()
+    proved = {key.asset_key for key in graph.asset_check_keys if key.name == "output_proved"}
+    assert proved == {dg.AssetKey("proved")}
+
+
 def test_an_output_that_lost_rows_is_noticed(location, instance, monkeypatch):
     """Rows are counted in the files themselves: an output that isn't whole fails the check."""
 
