@@ -21,7 +21,7 @@ UV_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --gene
 
 missing = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: softhsm2 postgresql help demo test test-fast check bench build requirements clean
+.PHONY: softhsm2 postgresql help demo dagster test test-fast check bench build requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ check: $(VENV)/.native ## Check format, lints, types, import layers and exports
 	cd native && $(CARGO) fmt --all --check
 	cd native && $(CARGO) clippy --all-targets --locked --quiet -- -D warnings
 	$(BIN)/python -m pytest --quiet tests/architecture
+
+dagster: $(VENV)/.native ## Start Dagster over pipelines/, at http://127.0.0.1:3000
+	mkdir -p build/dagster
+	ln -sf ../../dagster.yaml build/dagster/dagster.yaml
+	DAGSTER_HOME='$(CURDIR)/build/dagster' PATH='$(CURDIR)/$(BIN)':"$$PATH" dagster dev
 
 bench: $(VENV)/.native $(VENV)/.bench ## Measure this project, its peers and the processor's limit (BENCH="--help" for options)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -31,6 +31,8 @@ def test_the_wheel_makes_and_upgrades_a_database(tmp_path):
         check=True,
     )
     assert set(listed.stdout.splitlines()) <= held
+    # Their import names would collide with those of users.
+    assert [name for name in held if name.startswith(("pipelines/", "tests/"))] == []
     code = (
         "import sys, tokenkit; from tokenkit.store.database import Database\n"
         "assert tokenkit.__file__.startswith(sys.argv[1]), tokenkit.__file__\n"
