@@ -16,6 +16,8 @@ class foreign_errors:  # noqa: N801 - used like a function, as contextlib's own 
     ----------
     explain
         Says in our own words what an error means.
+    keep
+        Another class that passes.
 
     Examples
     --------
@@ -28,8 +30,13 @@ class foreign_errors:  # noqa: N801 - used like a function, as contextlib's own 
     it failed None None
     """
 
-    def __init__(self, explain: Callable[[Exception], TokenkitError]) -> None:
+    def __init__(
+        self,
+        explain: Callable[[Exception], TokenkitError],
+        keep: type[Exception] | None = None,
+    ) -> None:
         self._explain = explain
+        self._kept = (TokenkitError,) if keep is None else (TokenkitError, keep)
 
     def __enter__(self) -> None:
         return None
@@ -37,7 +44,7 @@ class foreign_errors:  # noqa: N801 - used like a function, as contextlib's own 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if not isinstance(exc, Exception) or isinstance(exc, TokenkitError):
+        if not isinstance(exc, Exception) or isinstance(exc, self._kept):
             return
         error = self._explain(exc)
         try:

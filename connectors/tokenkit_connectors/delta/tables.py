@@ -1,0 +1,87 @@
+"""Tables of Delta Lake: where they are, and what opening one may raise."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from tokenkit.errors import ConnectorFailed, JobError
+from tokenkit.lineage.naming import of_folder, of_object
+from tokenkit_connectors.foreign import foreign_errors, needing
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_MEANINGS = {
+    "CommitFailedError": ("was changed by another job meanwhile", "run the job again"),
+    "SchemaMismatchError": ("has columns that the rows don't fit", "write to another table"),
+    "DeltaProtocolError": ("asks for features that aren't supported", "write to another table"),
+}
+
+
+_PLAIN = re.compile(r"[\w\-./:@=+,~()]+", re.ASCII)
+"""Paths that delta-rs and Polars write alike: other signs only one of them turns into %XX."""
+
+
+class Place:
+    """Where a table is.
+
+    Raises
+    ------
+    JobError
+        If its name has signs that Delta's paths are not read with.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, SecretStr]) -> None:
+        is_local = "://" not in uri
+        self.uri = str(Path(uri).absolute()) if is_local else uri
+        self.dataset = of_folder(uri) if is_local else of_object(uri)
+        self.shown = str(self.dataset)
+        self._options = storage_options
+        if not _PLAIN.fullmatch(self.uri):
+            raise JobError(
+                "a Delta table's path has signs that aren't read alike everywhere",
+                file=self.shown,
+                hint="use letters and digits of ASCII, and - . _ = + , ~ ( )",
+            )
+
+    @property
+    def storage_options(self) -> dict[str, str] | None:
+        """What the object store needs, secrets among it."""
+        options = {name: secret.get_secret_value() for name, secret in self._options.items()}
+        return options or None
+
+    def open(self, version: int | None = None) -> "DeltaTable | None":
+        """Open the table; None if there is none.
+
+        Raises
+        ------
+        ConnectorFailed
+            If that can't be told.
+        """
+        with needing("delta"):
+            from deltalake import DeltaTable
+        with failures(self.shown):
+            if not DeltaTable.is_deltatable(self.uri, self.storage_options):
+                return None
+            return DeltaTable(self.uri, version=version, storage_options=self.storage_options)
+
+
+def failures(shown: str) -> foreign_errors:
+    """Say in our own words what delta-rs raises, and without its text."""
+
+    def explain(exc: Exception) -> JobError:
+        return explained(exc, shown)
+
+    return foreign_errors(explain)
+
+
+def explained(exc: BaseException, shown: str) -> JobError:
+    """Say what an error of delta-rs means, by its class."""
+    name = type(exc).__name__
+    said, hint = _MEANINGS.get(
+        name, (f"failed in delta-rs ({name})", "check uri, rights and space")
+    )
+    return ConnectorFailed(f"the table {said}", file=shown, hint=hint)
