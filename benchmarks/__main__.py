@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import audit, job, kernel, lineage, report
+from benchmarks import audit, connectors, job, kernel, lineage, report
 from benchmarks.measure import Line, Measurement
 from benchmarks.workloads import TASKS, Task
 
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="lines whose title contains this text")
     parser.add_argument("--no-kernel", action="store_true", help="leave out the kernel alone")
     parser.add_argument("--no-job", action="store_true", help="leave out the jobs")
+    parser.add_argument("--no-tables", action="store_true", help="leave out PostgreSQL's tables")
     parser.add_argument("--no-store", action="store_true", help="leave out lineage and audit")
     parser.add_argument("--job-rows", type=int, default=10_000_000)
     parser.add_argument("--output", type=Path, help="also write the results; ends in .json or .md")
@@ -51,6 +52,9 @@ def main() -> None:
             for run in job.measure(rows, repeats, suffix)
         ]
         tables.append(report.job_table(runs))
+    if not options.no_tables:
+        console.print("measuring jobs over PostgreSQL ...", style="dim")
+        tables.append(report.connectors_table(*connectors.results(options.job_rows // 2)))
     if not options.no_store:
         console.print("measuring lineage ...", style="dim")
         tables.append(report.lineage_table(*lineage.results(100_000, options.repeats)))
