@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import audit, connectors, job, kernel, lineage, report
+from benchmarks import audit, connectors, job, kernel, lineage, objects, report
 from benchmarks.measure import Line, Measurement
 from benchmarks.workloads import TASKS, Task
 
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--no-kernel", action="store_true", help="leave out the kernel alone")
     parser.add_argument("--no-job", action="store_true", help="leave out the jobs")
     parser.add_argument("--no-tables", action="store_true", help="leave out PostgreSQL's tables")
+    parser.add_argument("--no-objects", action="store_true", help="leave out the object store")
     parser.add_argument("--no-store", action="store_true", help="leave out lineage and audit")
     parser.add_argument("--job-rows", type=int, default=10_000_000)
     parser.add_argument("--output", type=Path, help="also write the results; ends in .json or .md")
@@ -55,6 +56,12 @@ def main() -> None:
     if not options.no_tables:
         console.print("measuring jobs over PostgreSQL ...", style="dim")
         tables.append(report.connectors_table(*connectors.results(options.job_rows // 2)))
+    if not options.no_objects:
+        console.print("measuring the object store ...", style="dim")
+        half = options.job_rows // 2
+        sizes = {half // 5: 3, half: 3, 3 * half: 1}
+        runs = [run for rows, repeats in sizes.items() for run in objects.measure(rows, repeats)]
+        tables.append(report.objects_table(runs))
     if not options.no_store:
         console.print("measuring lineage ...", style="dim")
         tables.append(report.lineage_table(*lineage.results(100_000, options.repeats)))

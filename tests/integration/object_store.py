@@ -68,7 +68,11 @@ class ObjectStore:
 
     def clear(self):
         """Remove everything."""
-        for key in self.keys():
+        self.clear_but()
+
+    def clear_but(self, *kept):
+        """Remove everything but some objects."""
+        for key in set(self.keys()) - set(kept):
             self._client.delete_object(Bucket=BUCKET, Key=key)
         for each in self._client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
             self._client.abort_multipart_upload(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -100,6 +101,52 @@ def test_a_store_that_refuses_to_read(proxy, s3, job, status):
     proxy.disturb = lambda _method, _path: None
     assert s3.keys() == ["in.csv", "in.parquet"]
     assert s3.uploads() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [403, "drop"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("in.parquet", "out.csv"), ("in.csv.gz", "out.arrow"), ("in.arrow", "out.parquet")],
+)
+def test_any_request_that_fails(proxy, s3, job, tmp_path, source, target, status):
+    """Whichever request fails: a typed error, and an output that is whole or not there."""
+    frame(3_000).write_parquet(tmp_path / "plain.parquet")
+    keep = Policy.from_mapping({"columns": {}, "unlisted": "keep"})
+    run(job(tmp_path / "plain.parquet", s3.place(source), policy=keep))
+    asked = job(through(proxy, s3, source), through(proxy, s3, target))
+    number = failed = 0
+    while True:
+        number += 1
+        left = number
+
+        def disturb(_method, _path):
+            nonlocal left
+            left -= 1
+            # An interrupted answer is asked for again, so all that follow are interrupted too.
+            return status if left == 0 or (left < 0 and status == "drop") else None
+
+        proxy.disturb = disturb
+        try:
+            report = run(replace(asked, force=True))
+        except TokenkitError as error:
+            failed += 1
+            text = told(error)
+            assert SECRET not in text
+            assert CANARY not in text
+            assert "damaged" not in text
+            assert isinstance(error, ConnectorFailed | InputError | InputNotFound)
+        else:
+            assert report.rows_written == 3_000
+        if left > 0:
+            break
+        proxy.disturb = lambda _method, _path: None
+        assert s3.uploads() == []
+        if target in s3.keys(target):
+            back = replace(asked, operation="detokenize", policy=None, source=s3.place(target))
+            assert run(replace(back, target=None, dry_run=True)).rows_read == 3_000
+            s3.clear_but(source)
+    assert failed > 5
 
 
 @pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out.ndjson.gz"])

@@ -9,7 +9,7 @@ import polars as pl
 from tokenkit.engines.polars.proof import Proof
 from tokenkit.engines.polars.rejects import RejectCell
 from tokenkit.engines.polars.rows import RowCounter
-from tokenkit.errors import InputError, translated
+from tokenkit.errors import InputError, TokenkitError
 from tokenkit.jobs.outcomes import FILE, PASSED, REJECTED, ROW, Part
 from tokenkit.jobs.progress import Progress
 from tokenkit.jobs.rejects.sealing import sealed_rows
@@ -75,8 +75,12 @@ class Pass:
         UnsupportedType
             If a column's type can't be tokenized.
         """
-        with translated():
+        try:
             frames, places = self._frames(counter)
+        except TokenkitError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - what it means, the caller asks the inputs
+            return exc
         results = collect(frames, counter, progress)
         if isinstance(results, BaseException):
             return results

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+
+from tokenkit.errors import InputError
 
 
 class RemoteFile(Protocol):
@@ -40,11 +42,24 @@ class RemoteFile(Protocol):
 
 
 AnyFile: TypeAlias = Path | RemoteFile
+_OF_THE_STORE: Final = "object-store error"
+"""How Polars' errors begin that come from a store and not from what is in a file."""
 
 
 def size_of(file: AnyFile) -> int:
     """Give the size of a file in bytes."""
     return file.stat().st_size if isinstance(file, Path) else file.size
+
+
+def refused_by_store(file: AnyFile, text: str) -> InputError | None:
+    """Say that a store doesn't give a file, if an error of Polars says so; None if it doesn't."""
+    if isinstance(file, Path) or _OF_THE_STORE not in text.lower():
+        return None
+    return InputError(
+        "the object store can't be reached, or refuses to give the object",
+        file=str(file),
+        hint="check the credentials and the connection, and run the job again",
+    )
 
 
 def scan_arguments(file: AnyFile) -> dict[str, Any]:

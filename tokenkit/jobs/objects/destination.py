@@ -10,7 +10,7 @@ import polars as pl
 from tokenkit.errors import InputNotFound, JobError, OutputExists, translated
 from tokenkit.jobs.appending import check_versions
 from tokenkit.jobs.aside import already_there
-from tokenkit.jobs.connectors import known_suffix
+from tokenkit.jobs.connectors import format_of, known_suffix
 from tokenkit.jobs.documents import document_of
 from tokenkit.jobs.done import Found, is_of, rows_read
 from tokenkit.jobs.job import Job
@@ -49,6 +49,8 @@ class ObjectDestination:
     def check(self, job: Job) -> None:
         """Refuse what object stores can't do in one step, and a target that is the source."""
         problem = hint = None
+        if job.mode == "replace" and not self.place.is_prefix and self.place.path.suffix:
+            format_of(self.place.path)
         is_object = known_suffix(self.place.path) and not self.place.is_prefix
         if self.place.is_pattern:
             problem, hint = "an output is no pattern", "name an object"

@@ -117,7 +117,8 @@ def find_objects(place: ObjectPlace) -> list[ObjectInlet]:
     ConnectorFailed
         If the store can't be reached, or refuses.
     """
-    if not place.is_pattern and not place.is_prefix and (found := find(place)) is not None:
+    # As of a file: a name that is there wins over the pattern that it could be.
+    if not place.is_prefix and (found := find(place)) is not None:
         return [ObjectInlet(found, Path(place.name), MappingProxyType({}))]
     fits = _fitting(place.key) if place.is_pattern else None
     start = len(place.prefix) + 1 if place.prefix else 0

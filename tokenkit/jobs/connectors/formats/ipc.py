@@ -12,7 +12,7 @@ from tokenkit.jobs.connectors.arrow_footer import add_metadata
 from tokenkit.jobs.connectors.arrow_stream import ArrowStream
 from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
-from tokenkit.jobs.connectors.remote import AnyFile, scan_arguments
+from tokenkit.jobs.connectors.remote import AnyFile, refused_by_store, scan_arguments
 from tokenkit.policy import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class IpcSource:
 
         refuse_options(options, path)
         self._path = path
+        refused: InputError | None = None
         try:
             with _opened(path) as file, pa.ipc.open_file(file) as reader:
                 entries = reader.schema.metadata or {}
@@ -48,10 +49,11 @@ class IpcSource:
             self.rows = self.estimated_rows = _count(path)
         except InputError:
             raise
-        except (pa.ArrowException, *FAILURES):
+        except (pa.ArrowException, *FAILURES) as exc:
             entries = None
+            refused = refused_by_store(path, str(exc))
         if entries is None:
-            raise InputError(
+            raise refused or InputError(
                 "the file can't be read as an Arrow IPC file",
                 file=str(path),
                 hint="it may be cut short, an Arrow stream, or another kind of file",
@@ -90,6 +92,8 @@ class IpcSource:
     def explain(self, text: str) -> InputError | None:
         """Say what an error of Polars says about the file."""
         lowered = text.lower()
+        if (refused := refused_by_store(self._path, text)) is not None:
+            return refused
         return self._damaged("a part") if any(word in lowered for word in _DAMAGE) else None
 
     def _damaged(self, part: str) -> InputError:

@@ -11,7 +11,7 @@ from tokenkit.jobs.connectors.options import TextOptions, refuse_options
 from tokenkit.jobs.connectors.parquet_pages import check_chunks, check_pages
 from tokenkit.jobs.connectors.passing import Tail
 from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
-from tokenkit.jobs.connectors.remote import AnyFile, scan_arguments
+from tokenkit.jobs.connectors.remote import AnyFile, refused_by_store, scan_arguments
 from tokenkit.policy import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class ParquetSource:
         refuse_options(options, path)
         self._path = path
         self._footer: pq.FileMetaData | None = None
+        refused: InputError | None = None
         try:
             # Polars panics at some footers that pyarrow refuses.
             self._footer = footer_of(path)
@@ -49,10 +50,11 @@ class ParquetSource:
             self.rows = self.estimated_rows = _count(path)
         except InputError:
             raise
-        except (pa.ArrowException, *FAILURES):
+        except (pa.ArrowException, *FAILURES) as exc:
             self._footer = None
+            refused = refused_by_store(path, str(exc))
         if self._footer is None:
-            raise InputError(
+            raise refused or InputError(
                 "the file can't be read as Parquet",
                 file=str(path),
                 hint="it may be cut short, or another kind of file",
@@ -84,6 +86,8 @@ class ParquetSource:
     def explain(self, text: str) -> InputError | None:
         """Say what an error of Polars says about the file."""
         lowered = text.lower()
+        if (refused := refused_by_store(self._path, text)) is not None:
+            return refused
         if any(word in lowered for word in _DAMAGE):
             return InputError(
                 "a part of the file can't be read: it is damaged",
