@@ -10,6 +10,7 @@ from tests.integration.object_store import (  # noqa: F401 - fixtures are found 
 )
 from tests.integration.recorded_jobs import COLUMNS, ROWS
 from tests.integration.stored import Stored
+from tests.services import quick_service, service  # noqa: F401 - fixtures are found here
 from tokenkit.jobs import Job
 from tokenkit.keys import Keyring
 from tokenkit.lineage import use_recorder

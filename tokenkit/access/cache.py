@@ -169,6 +169,34 @@ class RightsCache:
         self._uses.api_key(found[0].id, now)
         return found[1]
 
+    def held(self, secret: str) -> Principal | None:
+        """Say whose a session's token or an API key is, if that is known here without asking.
+
+        It never waits. None says nothing: :meth:`by_session` and :meth:`by_api_key` do.
+
+        Raises
+        ------
+        AccessStale
+            If the rights couldn't be read again in time.
+        """
+        digest = digest_of(secret)
+        held, now = self._current(), self._clock()
+        key = held.api_keys.get(digest)
+        if key is not None and key[0].works(now):
+            self._uses.api_key(key[0].id, now)
+            self.hits += 1
+            return key[1]
+        session = held.sessions.get(digest)
+        if session is None or now >= session[0].ends or self._idle(session[0], now):
+            return None
+        self._uses.session(session[0].id, now)
+        self.hits += 1
+        return session[1]
+
+    def require_current(self) -> None:
+        """Raise :class:`~tokenkit.errors.AccessStale` if nothing would be allowed now."""
+        self._current()
+
     def refresh(self) -> None:
         """Look at the version now, and read everything anew if it has changed.
 

@@ -34,6 +34,7 @@ from tokenkit.cli import (
     rekey,
     schemes,
     search,
+    serve,
 )
 from tokenkit.cli.terminal import printable
 from tokenkit.errors import InvalidValues, TokenkitError
@@ -54,6 +55,7 @@ _GROUPS = (
     connectors,
     database,
     admin,
+    serve,
 )
 _INVALID = 3
 

@@ -52,18 +52,25 @@
     │   ├── SchemaOutdated TK702                its tables are of another version of tokenkit
     │   ├── NotRecorded TK703 (LookupError)     no such run, dataset or column is recorded
     │   └── AuditBroken TK704                   the audit log was altered
-    └── AccessError TK800                       users, rights, sessions and API keys
-        ├── NotAuthenticated TK801              nobody is known by what was shown
-        ├── SecondFactorNeeded TK802            the password is right, and a code is needed too
-        ├── TooManyAttempts TK803               wait before the next attempt
-        ├── Forbidden TK804 (PermissionError)   no right to do this
-        ├── PasswordRefused TK805 (ValueError)  a new password that is too easy to guess
-        ├── UnknownAccount TK806 (LookupError)  no such user, role, grant, session or API key
-        ├── AccountExists TK807 (ValueError)    the name is taken
-        ├── AlreadyBootstrapped TK808           the first administrator has been made
-        ├── AccessStale TK809                   the rights couldn't be read again in time
-        ├── AccessBusy TK810                    too many passwords are being checked
-        └── InvalidAccess TK811 (ValueError)    a name, a right or a scope that can't be read
+    ├── AccessError TK800                       users, rights, sessions and API keys
+    │   ├── NotAuthenticated TK801              nobody is known by what was shown
+    │   ├── SecondFactorNeeded TK802            the password is right, and a code is needed too
+    │   ├── TooManyAttempts TK803               wait before the next attempt
+    │   ├── Forbidden TK804 (PermissionError)   no right to do this
+    │   ├── PasswordRefused TK805 (ValueError)  a new password that is too easy to guess
+    │   ├── UnknownAccount TK806 (LookupError)  no such user, role, grant, session or API key
+    │   ├── AccountExists TK807 (ValueError)    the name is taken
+    │   ├── AlreadyBootstrapped TK808           the first administrator has been made
+    │   ├── AccessStale TK809                   the rights couldn't be read again in time
+    │   ├── AccessBusy TK810                    too many passwords are being checked
+    │   └── InvalidAccess TK811 (ValueError)    a name, a right or a scope that can't be read
+    └── ServiceError TK900                      requests to the service
+        ├── InvalidRequest TK901 (ValueError)   a field is missing, unknown or of the wrong kind
+        ├── RequestTooLarge TK902 (ValueError)  more bytes or values than are taken at once
+        ├── Overloaded TK903                    too many requests at a time
+        ├── AuditUnavailable TK904              the audit log couldn't be written in time
+        ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
+        └── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -370,6 +377,13 @@ from tokenkit.errors.access import PasswordRefused as PasswordRefused  # noqa: E
 from tokenkit.errors.access import SecondFactorNeeded as SecondFactorNeeded  # noqa: E402
 from tokenkit.errors.access import TooManyAttempts as TooManyAttempts  # noqa: E402
 from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E402
+from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
+from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
+from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402
+from tokenkit.errors.service import RequestTooLarge as RequestTooLarge  # noqa: E402
+from tokenkit.errors.service import ServiceError as ServiceError  # noqa: E402
+from tokenkit.errors.service import UnknownResource as UnknownResource  # noqa: E402
+from tokenkit.errors.service import UnsupportedBody as UnsupportedBody  # noqa: E402
 
 
 def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:

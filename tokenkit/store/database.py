@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +15,32 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from tokenkit.errors import StoreError, StoreUnavailable
 from tokenkit.store.address import Address, read_address
+from tokenkit.store.deadlines import Deadlines
 from tokenkit.store.failures import store_errors
 
 CONNECT_SECONDS = 10
 """How long a connection may take to be made."""
 LOCK_SECONDS = 30
 """How long SQLite waits for another process to end its transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a server's connections may take; jobs have none.
+
+    Attributes
+    ----------
+    connections
+        How many there are at most.
+    seconds
+        How long a transaction may take, as may waiting for a connection, and making one. A
+        transaction that takes longer is broken off from this side, so that nobody waits for a
+        server that went silent.
+    """
+
+    connections: int
+    seconds: float
+
 
 _PAUSE = 0.01
 _READS = "tokenkit_reads"
@@ -40,7 +61,9 @@ class Database:
         self.engine = engine
 
     @classmethod
-    def open(cls, url: str | None = None, *, check: bool = True) -> Self:
+    def open(
+        cls, url: str | None = None, *, check: bool = True, limits: Limits | None = None
+    ) -> Self:
         """Open a database.
 
         An embedded one, of SQLite, is made where there is none, and brought up to date.
@@ -51,6 +74,8 @@ class Database:
             Where it is; see :func:`~tokenkit.store.address.read_address`.
         check
             Whether its tables must be of this version.
+        limits
+            What connections may take; by default as much as they need.
 
         Raises
         ------
@@ -67,7 +92,10 @@ class Database:
         )
 
         address = read_address(url)
-        engine = _postgresql(address.uri) if address.uri is not None else _sqlite(address.file)
+        if address.uri is not None:
+            engine = _postgresql(address.uri, limits)
+        else:
+            engine = _sqlite(address.file, limits)
         database = cls(address, engine)
         if not check:
             return database
@@ -132,7 +160,7 @@ class Database:
         return f"<Database {self.address}>"
 
 
-def _postgresql(uri: str) -> Engine:
+def _postgresql(uri: str, limits: Limits | None) -> Engine:
     try:
         import psycopg  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
@@ -148,22 +176,35 @@ def _postgresql(uri: str) -> Engine:
         ours: dict[str, Any] = {"fallback_application_name": "tokenkit"}
         if "PGCONNECT_TIMEOUT" not in os.environ:
             ours["connect_timeout"] = CONNECT_SECONDS
+        if limits is not None:
+            # Whole seconds, of which libpq takes two at least.
+            ours["connect_timeout"] = max(2, round(limits.seconds))
+            ours["keepalives_idle"] = max(1, round(limits.seconds))
+            ours["tcp_user_timeout"] = round(limits.seconds * 1000)
         try:
             return psycopg.connect(uri, **(ours | conninfo_to_dict(uri)))
         except ValueError:
             # A host that can't be the name of one; SQLAlchemy knows the driver's errors alone.
             raise psycopg.OperationalError("no such host") from None
 
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        hide_parameters=True,
+    pool: dict[str, Any] = {"pool_pre_ping": True}
+    if limits is not None:
+        # The connection is looked at under the deadline, not before it begins.
+        pool = {
+            "pool_pre_ping": False,
+            "pool_size": limits.connections,
+            "max_overflow": 0,
+            "pool_timeout": limits.seconds,
+        }
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, pool_recycle=1800, hide_parameters=True, **pool
     )
+    if limits is not None:
+        Deadlines(limits.seconds).watch(engine)
+    return engine
 
 
-def _sqlite(file: Path | None) -> Engine:
+def _sqlite(file: Path | None, limits: Limits | None) -> Engine:
     if file is None:
         # One connection, or each would see a memory of its own.
         engine = create_engine("sqlite://", poolclass=StaticPool, hide_parameters=True)
@@ -171,7 +212,7 @@ def _sqlite(file: Path | None) -> Engine:
         _make_private(file)
         engine = create_engine(
             URL.create("sqlite", database=str(file)),
-            connect_args={"timeout": LOCK_SECONDS},
+            connect_args={"timeout": LOCK_SECONDS if limits is None else limits.seconds},
             poolclass=NullPool,
             hide_parameters=True,
         )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tokenkit.errors import SchemaOutdated, StoreError, StoreUnavailable
 
@@ -56,6 +57,10 @@ def explained(exc: SQLAlchemyError, place: str) -> StoreError:
     >>> print(explained(SQLAlchemyError("with values in it"), "PostgreSQL at db").message)
     PostgreSQL at db failed: SQLAlchemyError
     """
+    if isinstance(exc, PoolTimeout):
+        return StoreUnavailable(
+            f"{place} gave no connection in time", hint="try again when it answers"
+        )
     original = exc.orig if isinstance(exc, DBAPIError) else None
     state = getattr(original, "sqlstate", None)
     text = str(original).lower() if state is None else ""

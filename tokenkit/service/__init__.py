@@ -1,0 +1,1 @@
+"""The service: REST over access, policies and engines; see docs/service.md."""

@@ -1,0 +1,78 @@
+"""The application: what it is made of, and in which order."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from tokenkit.keys import Keyring
+from tokenkit.service import problems
+from tokenkit.service.bodies.json import KeepBody, ParametersBody
+from tokenkit.service.boundary import Boundary
+from tokenkit.service.routes import ROUTERS, tokens
+from tokenkit.service.settings import ServiceSettings
+from tokenkit.service.state import opened
+
+DOCUMENT = "/v1/openapi.json"
+"""Where the OpenAPI document is."""
+
+
+def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None = None) -> FastAPI:
+    """Make the application; what it shares is opened when it starts.
+
+    Parameters
+    ----------
+    settings
+        What it is told; by default what the environment says.
+    keyring
+        The keys; by default the current keyring.
+
+    Examples
+    --------
+    >>> app = create_app(ServiceSettings())
+    >>> "/v1/tokenize" in app.openapi()["paths"]
+    True
+    """
+    chosen = settings or ServiceSettings.from_environment()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        async with opened(chosen, keyring) as state:
+            app.state.service = state
+            yield
+
+    app = FastAPI(
+        title="tokenkit",
+        version="1",
+        summary="Vaultless tokenization over HTTP.",
+        lifespan=lifespan,
+        openapi_url=DOCUMENT,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Boundary, settings=chosen)
+    problems.register(app)
+    # First, so that they are found first.
+    app.include_router(tokens.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's way to extend it
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        for model in (KeepBody, ParametersBody):
+            found = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            found.pop("$defs", None)
+            schemas[model.__name__] = found
+        components.setdefault("securitySchemes", {}).setdefault(
+            "bearer", {"type": "http", "scheme": "bearer"}
+        )
+        app.openapi_schema = document
+    return app.openapi_schema

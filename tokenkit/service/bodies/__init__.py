@@ -1,0 +1,1 @@
+"""The bodies of tokenize and detokenize, in and out."""

@@ -1,0 +1,149 @@
+"""The outermost part: how many requests at a time, how large; and no error gets beyond it."""
+
+import logging
+from pathlib import Path
+from traceback import walk_tb
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tokenkit.errors import Overloaded, RequestTooLarge
+from tokenkit.service.problems import Problem, problem_of, unforeseen
+from tokenkit.service.settings import ServiceSettings
+
+_LOG = logging.getLogger("tokenkit.service")
+BULK_PATHS: Final = frozenset({"/v1/tokenize", "/v1/detokenize"})
+"""Where bodies may be larger, if they aren't JSON."""
+_JSON: Final = b"application/json"
+_UNCOUNTED: Final = "/health/"
+
+
+class Boundary:
+    """Wraps the application.
+
+    Parameters
+    ----------
+    app
+        What is wrapped.
+    settings
+        The limits.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self.in_flight = 0
+        self.shed = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        counted = not scope["path"].startswith(_UNCOUNTED)
+        if counted and self.in_flight >= self._settings.most_in_flight:
+            self.shed += 1
+            await _overloaded(self._settings.retry_after)(scope, receive, send)
+            return
+        self.in_flight += counted
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self.in_flight -= counted
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        length, kind = _body_headers(scope)
+        most = self._most(scope["path"], kind)
+        body: Receive | None = receive
+        if length is not None and length > most:
+            body = None
+        elif length is None:
+            # Its length isn't known before it is here, so that it is read up to the limit.
+            body = await _read(receive, most)
+        if body is None:
+            await _too_large(most)(scope, receive, send)
+            return
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, body, sending)
+        except Exception as exc:  # noqa: BLE001 - its text may quote values, and goes nowhere
+            _LOG.error("an unforeseen %s%s", type(exc).__name__, place_of(exc))
+            if not started:
+                await unforeseen()(scope, receive, send)
+
+    def _most(self, path: str, kind: bytes) -> int:
+        bulk = path in BULK_PATHS and kind and not kind.startswith(_JSON)
+        return self._settings.most_bulk_bytes if bulk else self._settings.most_body_bytes
+
+
+def _body_headers(scope: Scope) -> tuple[int | None, bytes]:
+    """Give how long the body says it is, None if it doesn't, and of what kind."""
+    length: int | None = 0
+    kind = b""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else None
+        elif name == b"transfer-encoding":
+            length = None
+        elif name == b"content-type":
+            kind = value.lower()
+    return length, kind
+
+
+async def _read(receive: Receive, most: int) -> Receive | None:
+    """Read a whole body; give what hands it on, or None if it is too large."""
+    messages: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > most:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        found = next(waiting, None)
+        return await receive() if found is None else found
+
+    return again
+
+
+def _too_large(most: int) -> Problem:
+    error = RequestTooLarge(
+        f"the body is larger than {most:,} bytes",
+        reason="body_size",
+        hint="send fewer values at a time; Arrow and NDJSON may be larger than JSON",
+    )
+    problem = problem_of(error)
+    problem.headers["connection"] = "close"
+    return problem
+
+
+def _overloaded(retry_after: int) -> Problem:
+    return problem_of(
+        Overloaded(
+            "too many requests at a time",
+            reason="in_flight",
+            hint="try again a moment later",
+            retry_after=retry_after,
+        )
+    )
+
+
+def place_of(exc: BaseException) -> str:
+    """Say where in tokenkit an exception came from; not what it says."""
+    frames = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in walk_tb(exc.__traceback__)
+        if frame.f_globals.get("__name__", "").startswith("tokenkit")
+    ]
+    return f" at {frames[-1][0].name}:{frames[-1][1]}" if frames else ""

@@ -1,0 +1,196 @@
+"""A token operation from its rights to its audit record: the way that every body takes."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from starlette.requests import Request
+
+from tokenkit.access.decisions import Decision
+from tokenkit.access.masking import masked
+from tokenkit.access.principals import Principal
+from tokenkit.access.tables.changes import utc_now
+from tokenkit.errors import AccessStale, AuditUnavailable, Forbidden, TokenkitError
+from tokenkit.lineage import AuditRecord
+from tokenkit.service.authorization import audit_refusal, forbidden
+from tokenkit.service.columns import Operation, ResolvedColumn, Target
+from tokenkit.service.guards import TokenCall, TokenResult
+from tokenkit.service.state import ServiceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """That something may be done: with which column, and whether in plain."""
+
+    column: ResolvedColumn
+    decision: Decision
+    purpose: str | None
+
+
+async def permit(
+    state: ServiceState,
+    principal: Principal,
+    operation: Operation,
+    target: Target,
+    purpose: str | None,
+) -> Permission:
+    """Let a target be called, or refuse it; the refusal is in the audit log first.
+
+    Who has no right learns nothing: what isn't there is refused like what is.
+
+    Raises
+    ------
+    Forbidden
+        If there is no right.
+    UnknownResource, InvalidRequest, SchemeError, KeyringError
+        If there is a right, but no such thing, or it can't be called.
+    AccessStale, AuditUnavailable
+        If the rights couldn't be read, or the refusal not be written.
+    """
+    failure: TokenkitError | None = None
+    column: ResolvedColumn | None = None
+    try:
+        column = state.columns.resolve(operation, target)
+        resource = column.resource
+    except TokenkitError as error:
+        failure, resource = error, target.resource()
+    decision = state.rights.decide(principal, operation, resource, purpose)
+    if not decision.allowed:
+        failure = forbidden(decision.reason)
+    if column is None or failure is not None:
+        assert failure is not None  # noqa: S101 - one of the two is there
+        await refuse(state, principal, operation, target, failure)
+        raise failure
+    return Permission(column=column, decision=decision, purpose=purpose)
+
+
+async def refuse(
+    state: ServiceState,
+    principal: Principal,
+    operation: Operation,
+    target: Target,
+    failure: TokenkitError,
+) -> None:
+    """Write down that a request was refused, by names that are known only."""
+    if isinstance(failure, AuditUnavailable | AccessStale):
+        return
+    # Names of what isn't there were made up by the caller, and may be values.
+    known = isinstance(failure, Forbidden) and _is_known(state, target)
+    named = target.resource().named() if known else None
+    reason = failure.reason or failure.code
+    await audit_refusal(state, principal.actor, operation, named, reason)
+
+
+def _is_known(state: ServiceState, target: Target) -> bool:
+    if target.policy is not None:
+        policy = state.policies.get(target.policy)
+        return policy is not None and target.column in policy.columns
+    if target.key not in state.keyring:
+        return False
+    try:
+        state.columns.resolve("tokenize", replace(target, version=None))
+    except TokenkitError:
+        return False
+    return True
+
+
+async def perform(
+    state: ServiceState,
+    request: Request,
+    body: bytes,
+    principal: Principal,
+    operation: Operation,
+    permission: Permission,
+    values: pa.Array,
+    tweaks: pa.Array | None,
+    *,
+    single: bool,
+    extra: dict[str, Any] | None = None,
+) -> TokenResult:
+    """Make a call, and write it down before anything of it is given out.
+
+    Raises
+    ------
+    TokenkitError
+        If it can't be made, a guard refuses it, or it can't be written down.
+    """
+    column = permission.column
+    call = TokenCall(
+        operation=operation,
+        request=request,
+        body=body,
+        principal=principal,
+        column=column,
+        decision=permission.decision,
+        purpose=permission.purpose,
+        values=values,
+        tweaks=tweaks,
+        single=single,
+        extra=extra or {},
+    )
+    failure: TokenkitError
+    try:
+        for guard in state.guards:
+            await guard.before(call)
+        if len(values) > _INLINE:
+            found, reasons = await state.run(column.call.run, values, tweaks)
+        else:
+            found, reasons = column.call.run(values, tweaks)
+        if permission.decision.outcome == "masked":
+            found = _masked(found)
+        result = TokenResult(found=found, reasons=reasons)
+        for guard in state.guards:
+            await guard.after(call, result)
+        record = audit_record(state, call, result)
+    except TokenkitError as error:
+        failure = error
+    else:
+        await state.audit.write([record], result.within)
+        return result
+    if not isinstance(failure, AuditUnavailable | AccessStale):
+        reason = failure.reason or failure.code
+        await audit_refusal(state, principal.actor, operation, column.named, reason)
+    raise failure
+
+
+_INLINE = 4_096
+"""Values up to which a call costs less than handing it to a thread."""
+
+
+def _masked(values: pa.Array) -> pa.Array:
+    shown = pl.select(masked(pl.lit(pl.Series(values)))).to_series()
+    return shown.to_arrow().cast(pa.string())
+
+
+def audit_record(state: ServiceState, call: TokenCall, result: TokenResult) -> AuditRecord:
+    """Say what was done; a single value is named by the keyed hash of its token."""
+    column, count = call.column, len(call.values)
+    failed = count - result.reasons.null_count
+    detail: dict[str, Any] = {}
+    if call.purpose is not None:
+        detail["purpose"] = call.purpose
+    if call.decision.outcome == "masked":
+        detail["masked"] = True
+    if failed and not call.single:
+        counted = pl.Series(result.reasons).drop_nulls().value_counts()
+        detail["reasons"] = dict(sorted(counted.iter_rows()))
+    token_hash = None
+    if call.single and not failed:
+        token = (result.found if call.operation == "tokenize" else call.values)[0].as_py()
+        if token is not None:
+            token_hash = state.audit.token_hash(column.rule.domain, str(token))
+    return AuditRecord(
+        at=utc_now(),
+        actor=call.principal.actor,
+        action=call.operation,
+        outcome="failed" if failed == count and count else "complete",
+        object=column.named,
+        key=column.version.name,
+        key_id=column.version.id,
+        count=count,
+        reason=result.reasons[0].as_py() if call.single and failed else None,
+        token_hash=token_hash,
+        detail=json.dumps(detail, sort_keys=True) if detail else None,
+    )

@@ -1,0 +1,128 @@
+"""What the service is told at its start: addresses, limits, and the sizes of what it holds."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+from tokenkit.errors import InvalidRequest
+
+PREFIX = "TOKENKIT_SERVICE_"
+"""What stands before the name of a setting in the environment."""
+POLICIES_VARIABLE = "TOKENKIT_POLICIES"
+"""The environment variable that names the folder of policies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """Every setting of the service; each size of a cache, a pool or a queue stands here, once.
+
+    Attributes
+    ----------
+    host, port
+        Where it listens.
+    workers
+        How many processes.
+    database_url
+        The store's database; None for what ``TOKENKIT_DATABASE_URL`` names.
+    policies
+        The folder of policies: ``orders.yaml`` in it is the policy ``orders``. None for none.
+    trusted_proxies
+        Addresses, separated by commas, whose ``X-Forwarded-For`` is believed; empty for none.
+    most_values
+        The longest list of values of one request in JSON.
+    most_bulk_values
+        The most values of one request in Arrow or NDJSON.
+    most_body_bytes, most_bulk_bytes
+        The largest body in JSON, and in Arrow or NDJSON.
+    most_in_flight
+        Requests that are worked on or wait at a time; more are refused at once.
+    most_bulk_in_flight
+        Bodies in Arrow or NDJSON that are worked on at a time.
+    retry_after
+        After how many seconds a refused caller is told to come again.
+    threads
+        Threads for what would hold up the others: look-ups in the database, bulk bodies.
+    column_calls
+        Columns that are held ready to be called.
+    audit_seconds
+        How long a record may take to be in the audit log.
+    audit_queue
+        Records that wait for it at most.
+    audit_batch
+        Records that are written in one transaction at most.
+    database_connections
+        Connections that are kept to PostgreSQL, at most.
+    database_seconds
+        How long a transaction, and waiting for a connection, may take.
+    notice_seconds
+        How long the service goes on once it is told to stop, while it answers that it isn't ready
+        and closes connections, so that callers go elsewhere; and how long it then waits for the
+        requests of connections that were made last.
+    drain_seconds
+        How long accepted requests may take to end when the service is told to stop.
+
+    Examples
+    --------
+    >>> ServiceSettings.from_environment({"TOKENKIT_SERVICE_PORT": "9000"}).port
+    9000
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8400
+    workers: int = 1
+    database_url: str | None = None
+    policies: Path | None = None
+    trusted_proxies: str = ""
+    most_values: int = 1_000
+    most_bulk_values: int = 1_000_000
+    most_body_bytes: int = 2**20
+    most_bulk_bytes: int = 2**26
+    most_in_flight: int = 512
+    most_bulk_in_flight: int = 4
+    retry_after: int = 1
+    threads: int = 8
+    column_calls: int = 1_024
+    audit_seconds: float = 5.0
+    audit_queue: int = 8_192
+    audit_batch: int = 1_024
+    database_connections: int = 8
+    database_seconds: float = 5.0
+    notice_seconds: float = 1.0
+    drain_seconds: float = 30.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ, **given: Any) -> Self:
+        """Read the settings from the environment; what is given besides comes before it.
+
+        Raises
+        ------
+        InvalidRequest
+            If a setting can't be read.
+        """
+        kinds = get_type_hints(cls)
+        read: dict[str, Any] = {}
+        for field in fields(cls):
+            text = environ.get(PREFIX + field.name.upper())
+            if text:
+                read[field.name] = _read(field.name, text, kinds[field.name])
+        if folder := environ.get(POLICIES_VARIABLE):
+            read.setdefault("policies", Path(folder))
+        return cls(**read | {name: value for name, value in given.items() if value is not None})
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind in {int, float}:
+            number = kind(text)
+            if number < 0:
+                raise ValueError
+            return number
+    except ValueError:
+        pass
+    else:
+        return Path(text) if kind == Path | None else text
+    raise InvalidRequest(
+        f"{PREFIX}{name.upper()} is no number that can be used", hint="a number, such as 8"
+    )

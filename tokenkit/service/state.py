@@ -1,0 +1,168 @@
+"""What the handlers of one process share, and how it is opened and closed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from starlette.requests import HTTPConnection
+
+from tokenkit.access.cache import RightsCache
+from tokenkit.errors import Overloaded
+from tokenkit.keys import Keyring, KeyVersion, current_keyring
+from tokenkit.policy import Policy
+from tokenkit.service.auditing import AuditWriter
+from tokenkit.service.columns import ColumnCalls
+from tokenkit.service.guards import Guard
+from tokenkit.service.policies import load_policies
+from tokenkit.service.settings import ServiceSettings
+from tokenkit.store.audit import audit_key
+from tokenkit.store.database import Database, Limits
+
+_WAITING_A_THREAD = 16
+"""What may wait for each thread."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True, eq=False)
+class ServiceState:
+    """What handlers share.
+
+    Attributes
+    ----------
+    settings
+        What the service was told at its start.
+    keyring
+        The keys. Whoever changes it calls ``columns.forget()``.
+    policies
+        The policies by name; as for the keyring.
+    database
+        The store's database.
+    rights
+        Who may do what.
+    audit
+        Writes the audit log.
+    columns
+        Resolves what requests name.
+    threads
+        For what would hold up the other requests.
+    guards
+        Stand around every token operation, in this order.
+    stopping
+        Whether the service has been told to stop.
+    bulk_in_flight
+        Bodies in Arrow or NDJSON that are worked on now.
+    """
+
+    settings: ServiceSettings
+    keyring: Keyring
+    policies: Mapping[str, Policy]
+    database: Database
+    rights: RightsCache
+    audit: AuditWriter
+    columns: ColumnCalls
+    threads: ThreadPoolExecutor
+    guards: list[Guard] = field(default_factory=list)
+    stopping: bool = False
+    bulk_in_flight: int = 0
+    _waiting: int = 0
+
+    async def run(self, function: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
+        """Run a function that waits, for the database or a processor, in a thread of its own.
+
+        Raises
+        ------
+        Overloaded
+            If so many wait for a thread that another one would wait too long.
+        """
+        if self._waiting >= self.settings.threads * _WAITING_A_THREAD:
+            raise Overloaded(
+                "too many requests wait for a thread",
+                reason="threads",
+                hint="try again a moment later",
+                retry_after=self.settings.retry_after,
+            )
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, partial(function, *given, **named))
+        finally:
+            self._waiting -= 1
+
+
+def state_of(connection: HTTPConnection) -> ServiceState:
+    """Give what the handlers share."""
+    found: ServiceState = connection.app.state.service
+    return found
+
+
+class _Opening:
+    """Opens the parts in their order; they are closed in the reverse one."""
+
+    def __init__(self, settings: ServiceSettings, keyring: Keyring | None) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._state: ServiceState | None = None
+
+    def open(self, stack: ExitStack) -> ServiceState:
+        settings = self._settings
+        keyring = self._keyring or current_keyring()
+        policies = load_policies(settings.policies)
+        limits = Limits(settings.database_connections, settings.database_seconds)
+        database = stack.enter_context(Database.open(settings.database_url, limits=limits))
+        threads = stack.enter_context(
+            ThreadPoolExecutor(settings.threads, thread_name_prefix="tokenkit-service")
+        )
+        audit = stack.enter_context(
+            AuditWriter(
+                database,
+                self._audit_key,
+                seconds=settings.audit_seconds,
+                most_waiting=settings.audit_queue,
+                most_at_once=settings.audit_batch,
+            )
+        )
+        rights = stack.enter_context(RightsCache(database, background=True))
+        columns = ColumnCalls(
+            lambda: self._opened.keyring, lambda: self._opened.policies, settings.column_calls
+        )
+        self._state = ServiceState(
+            settings=settings,
+            keyring=keyring,
+            policies=policies,
+            database=database,
+            rights=rights,
+            audit=audit,
+            columns=columns,
+            threads=threads,
+        )
+        return self._state
+
+    @property
+    def _opened(self) -> ServiceState:
+        assert self._state is not None  # noqa: S101 - nothing is asked before it is there
+        return self._state
+
+    def _audit_key(self) -> KeyVersion:
+        return audit_key(self._opened.keyring)
+
+
+@asynccontextmanager
+async def opened(
+    settings: ServiceSettings, keyring: Keyring | None = None
+) -> AsyncGenerator[ServiceState, None]:
+    """Open what the handlers share, and close it in the reverse order.
+
+    Parameters
+    ----------
+    settings
+        What the service is told.
+    keyring
+        The keys; by default the current keyring.
+    """
+    with ExitStack() as stack:
+        yield _Opening(settings, keyring).open(stack)
