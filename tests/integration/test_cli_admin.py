@@ -2,14 +2,18 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
 from tokenkit.access.bearer import API_KEY, is_bearer
+from tokenkit.access.tables.users import find_user
 from tokenkit.cli.app import app
 from tokenkit.keys import open_keyring
+from tokenkit.service.token_records import NewRecord, TokenRecords
 from tokenkit.store.audit import verify, verifying_keys
 from tokenkit.store.database import Database
 from tokenkit.store.models import AuditEntry
@@ -172,3 +176,41 @@ def test_wrong_names_are_errors_with_a_line(admin):
         assert admin(*words, code=1).output.startswith("error: ")
     admin("grant", "check", "root", "tokenize", "payments", code=2)
     admin("grant", "add", "support", "tokenize", "*", "--purpose", "x", "--any-purpose", code=2)
+
+
+@pytest.mark.slow
+def test_records_of_tokens_are_revoked_purged_and_sealed_anew(admin, database_url, tmp_path):
+    """By the commands that the documentation names; each is in the audit log."""
+    admin("user", "add", "billing", "--service")
+    path = tmp_path / "keyring.json"
+    with open_keyring(path) as ring, Database.open(database_url) as database:
+        later = [datetime.now(UTC) - timedelta(days=2)]
+        records = TokenRecords(database, ring, clock=lambda: later[0])
+        with database.read() as connection:
+            caller = find_user(connection, "billing").id
+        new: dict[str, Any] = {"key": "access", "key_id": 7, "domain": "digits", "scheme": "digits"}
+        kept, lasting = records.keep(
+            caller,
+            [
+                NewRecord(token="123456", expires=later[0] + timedelta(days=1), **new),
+                NewRecord(token="654321", metadata={"order": 1}, **new),
+            ],
+        )
+    assert "Purged 0 records" in admin("token", "purge", "--days", "3").output
+    assert "Purged 1 record\n" in admin("token", "purge").output
+    admin("token", "revoke", str(lasting.id))
+    assert admin("token", "revoke", str(kept.id), code=1).output.startswith("error: there is no")
+    assert RUNNER.invoke(app, ["keys", "rotate", str(path), "access"]).exit_code == 0
+    assert "Sealed 2 records anew" in admin("token", "reseal").output
+    with open_keyring(path) as ring, Database.open(database_url) as database:
+        records = TokenRecords(database, ring)
+        found = records.ended(caller, 7, "digits", ["123456", "654321", "111111"])
+        assert found == {0: "expired", 1: "revoked"}
+        assert records.find(lasting.id).metadata == {"order": 1}
+        with database.read() as connection:
+            audited = connection.execute(select(AuditEntry.action, AuditEntry.outcome)).all()
+    assert ("token.revoke", "complete") in audited
+    assert [each for each in audited if each[0] == "token.reseal"] == [
+        ("token.reseal", "prepared"),
+        ("token.reseal", "complete"),
+    ]

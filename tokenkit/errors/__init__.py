@@ -70,7 +70,9 @@
         ├── Overloaded TK903                    too many requests at a time
         ├── AuditUnavailable TK904              the audit log couldn't be written in time
         ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
-        └── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
+        ├── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
+        ├── TooManyRequests TK911               a limit or a daily quota is reached
+        └── IdempotencyRefused TK912 (ValueError)    the idempotency key is another request's
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -378,21 +380,16 @@ from tokenkit.errors.access import SecondFactorNeeded as SecondFactorNeeded  # n
 from tokenkit.errors.access import TooManyAttempts as TooManyAttempts  # noqa: E402
 from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E402
 from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
+from tokenkit.errors.service import IdempotencyRefused as IdempotencyRefused  # noqa: E402
 from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
 from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402
 from tokenkit.errors.service import RequestTooLarge as RequestTooLarge  # noqa: E402
 from tokenkit.errors.service import ServiceError as ServiceError  # noqa: E402
+from tokenkit.errors.service import TooManyRequests as TooManyRequests  # noqa: E402
 from tokenkit.errors.service import UnknownResource as UnknownResource  # noqa: E402
 from tokenkit.errors.service import UnsupportedBody as UnsupportedBody  # noqa: E402
 
-
-def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:
-    return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
-
-
-BY_CODE: dict[str, type[TokenkitError]] = {found.code: found for found in _tree(TokenkitError)}
-"""The class of each stable code."""
-
 # The tree is whole by now, and translating needs it.
+from tokenkit.errors.translation import BY_CODE as BY_CODE  # noqa: E402
 from tokenkit.errors.translation import from_polars as from_polars  # noqa: E402
 from tokenkit.errors.translation import translated as translated  # noqa: E402

@@ -67,3 +67,25 @@ class UnknownResource(ServiceError, LookupError, code="TK905"):
 
 class UnsupportedBody(ServiceError, TypeError, code="TK906"):
     """A body of a media type that this endpoint doesn't read or write."""
+
+
+class TooManyRequests(ServiceError, code="TK911"):
+    """A limit or a daily quota is reached.
+
+    Attributes
+    ----------
+    limit
+        Its name, how much it allows, and in how many seconds, for the headers that say so.
+
+    Examples
+    --------
+    >>> error = TooManyRequests("the limit is reached", reason="api_key", retry_after=3)
+    >>> error.code, error.retry_after, error.limit
+    ('TK911', 3, None)
+    """
+
+    limit: tuple[str, int, int] | None = None
+
+
+class IdempotencyRefused(ServiceError, ValueError, code="TK912"):
+    """An idempotency key that belongs to another request, or to one that is under way."""

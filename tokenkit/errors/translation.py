@@ -5,7 +5,15 @@ import re
 from contextlib import ContextDecorator
 from types import TracebackType
 
-from tokenkit.errors import BY_CODE, EngineError, NativeDefect, TokenkitError
+from tokenkit.errors import EngineError, NativeDefect, TokenkitError
+
+
+def _tree(root: type[TokenkitError]) -> list[type[TokenkitError]]:
+    return [root, *(found for child in root.__subclasses__() for found in _tree(child))]
+
+
+BY_CODE: dict[str, type[TokenkitError]] = {found.code: found for found in _tree(TokenkitError)}
+"""The class of each stable code."""
 
 # A code counts only where the text begins, or follows what Polars and Arrow put before a plugin's
 # own text. Further on it may stand in a value that a foreign error quotes, among other values.
