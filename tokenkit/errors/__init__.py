@@ -72,7 +72,7 @@
         ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
         ├── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
         ├── TooManyRequests TK911               a limit or a daily quota is reached
-        └── IdempotencyRefused TK912 (ValueError)    the idempotency key is another request's
+        └── RequestUnderWay TK912               one under the same idempotency key isn't done yet
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -380,10 +380,10 @@ from tokenkit.errors.access import SecondFactorNeeded as SecondFactorNeeded  # n
 from tokenkit.errors.access import TooManyAttempts as TooManyAttempts  # noqa: E402
 from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E402
 from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
-from tokenkit.errors.service import IdempotencyRefused as IdempotencyRefused  # noqa: E402
 from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
 from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402
 from tokenkit.errors.service import RequestTooLarge as RequestTooLarge  # noqa: E402
+from tokenkit.errors.service import RequestUnderWay as RequestUnderWay  # noqa: E402
 from tokenkit.errors.service import ServiceError as ServiceError  # noqa: E402
 from tokenkit.errors.service import TooManyRequests as TooManyRequests  # noqa: E402
 from tokenkit.errors.service import UnknownResource as UnknownResource  # noqa: E402

@@ -87,5 +87,5 @@ class TooManyRequests(ServiceError, code="TK911"):
     limit: tuple[str, int, int] | None = None
 
 
-class IdempotencyRefused(ServiceError, ValueError, code="TK912"):
-    """An idempotency key that belongs to another request, or to one that is under way."""
+class RequestUnderWay(ServiceError, code="TK912"):
+    """A request under the same idempotency key is being carried out."""

@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tokenkit.access.sealing import access_key
 from tokenkit.access.tables.changes import Transactions, utc_now
 from tokenkit.engines.audit_chain import token_hash
-from tokenkit.errors import IdempotencyRefused
+from tokenkit.errors import InvalidRequest, RequestUnderWay
 from tokenkit.keys import Keyring, KeyVersion
 from tokenkit.service.caching import Cache
 from tokenkit.store.models.service import IdempotencyKeyRow as Kept
@@ -33,6 +33,7 @@ MOST_HELD = 10_000
 """Requests that were carried out and are held in the process."""
 
 _DOMAIN = "tokenkit.service.idempotency"
+_LOCATION = "header.Idempotency-Key"
 _FORM = re.compile(r'[!#-~]{1,255}|"[ !#-~]{1,255}"')
 _PURGED_AT_ONCE = 10_000
 
@@ -104,7 +105,7 @@ def checked_idempotency_key(text: str) -> str:
 
     Raises
     ------
-    IdempotencyRefused
+    InvalidRequest
         If it is something else.
 
     Examples
@@ -113,8 +114,9 @@ def checked_idempotency_key(text: str) -> str:
     '8e03978e-40d5-43dd-bc93-6894a57f9324'
     """
     if _FORM.fullmatch(text) is None:
-        raise IdempotencyRefused(
+        raise InvalidRequest(
             "an idempotency key has 1 to 255 visible ASCII characters",
+            location=_LOCATION,
             reason="malformed",
             hint="a fresh UUID for each request",
         )
@@ -168,9 +170,10 @@ class IdempotencyKeys:
 
         Raises
         ------
-        IdempotencyRefused
-            With the reason ``other_request`` if the key was used for another request, and
-            ``under_way`` if one is being carried out.
+        InvalidRequest
+            With the reason ``other_request`` if the key was used for another request.
+        RequestUnderWay
+            If the request is being carried out.
         StoreError
             If the database fails; nothing is to be carried out then.
         """
@@ -198,7 +201,7 @@ class IdempotencyKeys:
                 if row.status is not None:
                     return self._done(row)
                 if row.held_until > now:
-                    raise IdempotencyRefused(
+                    raise RequestUnderWay(
                         "a request under this idempotency key is under way",
                         reason="under_way",
                         retry_after=1,
@@ -317,8 +320,9 @@ def _hash(version: KeyVersion, content: bytes) -> bytes:
 
 def _require_same(before: bytes, now: bytes) -> None:
     if before != now:
-        raise IdempotencyRefused(
+        raise InvalidRequest(
             "the idempotency key was used for another request",
+            location=_LOCATION,
             reason="other_request",
             hint="a fresh key for each request",
         )

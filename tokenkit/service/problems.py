@@ -55,6 +55,8 @@ _STATUS: dict[type[TokenkitError], int] = {
     errors.AuditUnavailable: 503,
     errors.UnknownResource: 404,
     errors.UnsupportedBody: 415,
+    errors.TooManyRequests: 429,
+    errors.RequestUnderWay: 409,
 }
 """The status of each branch of errors; a class that isn't named has that of its base."""
 

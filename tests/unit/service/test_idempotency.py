@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.unit.access.test_races import at_once, failed
-from tokenkit.errors import IdempotencyRefused
+from tokenkit.errors import InvalidRequest, ServiceError
 from tokenkit.service.idempotency import (
     HELD_FOR,
     KEPT_FOR,
@@ -37,7 +37,7 @@ def keys(database, ring, clock):
 
 
 def refusal(keys, *given):
-    with pytest.raises(IdempotencyRefused) as caught:
+    with pytest.raises(ServiceError) as caught:
         keys.begin(*given)
     return caught.value.reason
 
@@ -143,7 +143,7 @@ def test_one_of_many_takes_over(keys, clock):
 BEGIN = """
 import sys
 from uuid import UUID
-from tokenkit.errors import IdempotencyRefused
+from tokenkit.errors import RequestUnderWay
 from tokenkit.hazmat import keyring_from_bytes
 from tokenkit.service.idempotency import IdempotencyKeys, RequestParts
 from tokenkit.store.database import Database
@@ -154,7 +154,7 @@ with ring, Database.open(sys.argv[1]) as database:
     sys.stdin.readline()
     try:
         keys.begin(UUID(int=1), "key", RequestParts("POST", "/", "", b""))
-    except IdempotencyRefused:
+    except RequestUnderWay:
         sys.exit(3)
 """
 
@@ -192,7 +192,7 @@ def test_nothing_of_the_request_is_kept(keys, database):
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 256, '"', '""', "é", 'a"b', "a\n"], ids=repr)
 def test_malformed_keys_are_refused(bad):
     """And not quoted."""
-    with pytest.raises(IdempotencyRefused) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         checked_idempotency_key(bad)
     assert caught.value.reason == "malformed"
 

@@ -133,13 +133,15 @@ def checked_details(metadata: dict[str, Any]) -> dict[str, Any]:
     >>> checked_details({"note": "x" * 5000})
     Traceback (most recent call last):
     ...
-    tokenkit.errors.service.InvalidRequest: metadata is too large [location="body.metadata" reason="metadata"]
+    tokenkit.errors.service.InvalidRequest: metadata is too large
+        [location="body.metadata" reason="metadata"]
     hint: at most 4096 bytes as JSON
     """
     if _depth(metadata, 1) > DEEPEST_DETAILS:
         raise InvalidRequest(
             "metadata is nested too deeply",
-            reason="metadata", location="body.metadata",
+            reason="metadata",
+            location="body.metadata",
             hint=f"at most {DEEPEST_DETAILS} objects and lists in each other",
         )
     size: int | None = None
@@ -147,10 +149,15 @@ def checked_details(metadata: dict[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(TypeError, ValueError):
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
     if size is None:
-        raise InvalidRequest("metadata is a JSON object", reason="metadata", location="body.metadata")
+        raise InvalidRequest(
+            "metadata is a JSON object", reason="metadata", location="body.metadata"
+        )
     if size > MOST_DETAILS:
         raise InvalidRequest(
-            "metadata is too large", reason="metadata", location="body.metadata", hint=f"at most {MOST_DETAILS} bytes as JSON"
+            "metadata is too large",
+            reason="metadata",
+            location="body.metadata",
+            hint=f"at most {MOST_DETAILS} bytes as JSON",
         )
     return metadata
 
@@ -176,7 +183,9 @@ def checked_record(new: NewRecord, at: datetime) -> NewRecord:
         )
     if new.expires is not None and (new.expires.tzinfo is None or new.expires <= at):
         raise InvalidRequest(
-            "expires_at is a moment to come, with its time zone", reason="expires_at", location="body.expires_at"
+            "expires_at is a moment to come, with its time zone",
+            reason="expires_at",
+            location="body.expires_at",
         )
     if new.metadata is not None:
         checked_details(new.metadata)
