@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import insert
 
+from tests.redis_server import redis_server  # noqa: F401 - a fixture
 from tests.unit.access.accounts import START, Clock
 from tokenkit.hazmat import keyring_from_bytes
 from tokenkit.store.models.access import UserRow
