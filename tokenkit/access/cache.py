@@ -193,6 +193,11 @@ class RightsCache:
         self.hits += 1
         return session[1]
 
+    def name_of(self, user_id: UUID) -> str | None:
+        """Give a user's name; None if there is none of that id who isn't disabled."""
+        found = self._current().snapshot.users.get(user_id)
+        return None if found is None else found.name
+
     def require_current(self) -> None:
         """Raise :class:`~tokenkit.errors.AccessStale` if nothing would be allowed now."""
         self._current()

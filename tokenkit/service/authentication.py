@@ -33,6 +33,8 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
         If the rights couldn't be read again in time.
     StoreError
         If the database had to be asked, and fails.
+    TooManyRequests
+        If it is known who asks, and it is one request too many.
     """
     shown = request.headers.get("authorization", "")
     kind, _, secret = shown.partition(" ")
@@ -44,7 +46,7 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
         )
     held = state.rights.held(secret)
     if held is not None:
-        return held
+        return await _within_limits(state, held)
     is_key = is_bearer(secret, API_KEY)
     if not is_key and not is_bearer(secret, SESSION):
         raise NotAuthenticated(
@@ -54,12 +56,20 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
         )
     try:
         if is_key:
-            return await state.run(state.rights.by_api_key, secret)
-        return await state.run(state.rights.by_session, secret)
+            found = await state.run(state.rights.by_api_key, secret)
+        else:
+            found = await state.run(state.rights.by_session, secret)
     except NotAuthenticated as exc:
         refused = exc
+    else:
+        return await _within_limits(state, found)
     await audit_refusal(state, UNAUTHENTICATED, "authenticate", None, refused.reason)
     raise refused
+
+
+async def _within_limits(state: ServiceState, principal: Principal) -> Principal:
+    await state.limits.take("api_key" if principal.via == "api-key" else "session", principal.id)
+    return principal
 
 
 async def _principal(request: Request, _: Annotated[object, Security(BEARER)]) -> Principal:

@@ -3,13 +3,16 @@
 import logging
 from pathlib import Path
 from traceback import walk_tb
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tokenkit.errors import Overloaded, RequestTooLarge
+from tokenkit.errors import Overloaded, RequestTooLarge, TooManyRequests
 from tokenkit.service.problems import Problem, problem_of, unforeseen
 from tokenkit.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from tokenkit.service.state import ServiceState
 
 _LOG = logging.getLogger("tokenkit.service")
 BULK_PATHS: Final = frozenset({"/v1/tokenize", "/v1/detokenize"})
@@ -63,6 +66,11 @@ class Boundary:
         if body is None:
             await _too_large(most)(scope, receive, send)
             return
+        try:
+            await _take_address(scope)
+        except TooManyRequests as error:
+            await problem_of(error)(scope, receive, send)
+            return
         started = False
 
         async def sending(message: Message) -> None:
@@ -80,6 +88,14 @@ class Boundary:
     def _most(self, path: str, kind: bytes) -> int:
         bulk = path in BULK_PATHS and kind and not kind.startswith(_JSON)
         return self._settings.most_bulk_bytes if bulk else self._settings.most_body_bytes
+
+
+async def _take_address(scope: Scope) -> None:
+    """Count the request for its address; health has no limit, as whoever asks for it has none."""
+    client = scope.get("client")
+    if client and not scope["path"].startswith(_UNCOUNTED):
+        state: ServiceState = scope["app"].state.service
+        await state.limits.take_address(client[0])
 
 
 def _body_headers(scope: Scope) -> tuple[int | None, bytes]:

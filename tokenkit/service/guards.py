@@ -94,3 +94,6 @@ class Guard(Protocol):
 
     async def after(self, call: TokenCall, result: TokenResult) -> None:
         """Look at what it gave, before that is audited and answered."""
+
+    async def failed(self, call: TokenCall) -> None:
+        """Take note that a call isn't answered: it was refused, failed, or couldn't be audited."""

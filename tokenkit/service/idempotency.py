@@ -218,11 +218,22 @@ class IdempotencyKeys:
             If the database fails. The attempt then ends by itself after a minute.
         """
         with self._database.begin() as connection:
-            connection.execute(
-                update(Kept)
-                .where(Kept.fingerprint == attempt.fingerprint, Kept.attempt == attempt.id)
-                .values(status=status, reference=reference)
-            )
+            self.finish(connection, attempt=attempt, status=status, reference=reference)
+
+    def finish(
+        self,
+        connection: Connection,
+        *,
+        attempt: Attempt,
+        status: int,
+        reference: str | None = None,
+    ) -> None:
+        """Note the same in the caller's transaction."""
+        connection.execute(
+            update(Kept)
+            .where(Kept.fingerprint == attempt.fingerprint, Kept.attempt == attempt.id)
+            .values(status=status, reference=reference)
+        )
 
     def release(self, attempt: Attempt) -> None:
         """Forget a request that failed, so that it can be made again at once."""

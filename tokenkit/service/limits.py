@@ -22,9 +22,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from tokenkit.access.lockout import network_of
 from tokenkit.errors import InvalidRequest, TooManyRequests
-
-REDIS_VARIABLE = "TOKENKIT_REDIS_URL"
-"""The environment variable that names a Redis in which all workers count together."""
+from tokenkit.service.settings import REDIS_VARIABLE
 
 MOST_COUNTED = 100_000
 """API keys, sessions and addresses that are counted for in the process; the latest stay."""
@@ -75,6 +73,11 @@ class Rate:
                 "that is no limit", reason="limit", hint="such as 6000/minute or 50/second"
             )
         return cls(item.amount, item.get_expiry())
+
+    @classmethod
+    def parse_any(cls, text: str) -> "Rate | None":
+        """Read the same, or nothing: then there is no limit."""
+        return cls.parse(text) if text else None
 
     def item(self) -> limits.RateLimitItem:
         """Give it as the package limits has it."""

@@ -147,12 +147,22 @@ async def perform(
     except TokenkitError as error:
         failure = error
     else:
-        await state.audit.write([record], result.within)
+        try:
+            await state.audit.write([record], result.within)
+        except TokenkitError:
+            await _tell_failed(state, call)
+            raise
         return result
+    await _tell_failed(state, call)
     if not isinstance(failure, AuditUnavailable | AccessStale):
         reason = failure.reason or failure.code
         await audit_refusal(state, principal.actor, operation, column.named, reason)
     raise failure
+
+
+async def _tell_failed(state: ServiceState, call: TokenCall) -> None:
+    for guard in state.guards:
+        await guard.failed(call)
 
 
 _INLINE = 4_096

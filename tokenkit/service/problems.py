@@ -158,6 +158,7 @@ def problem_of(error: TokenkitError) -> Problem:
         location=getattr(error, "location", None),
         hint=hint,
         retry_after=retry_after,
+        headers=limit_headers(error) if isinstance(error, errors.TooManyRequests) else None,
     )
 
 
@@ -165,6 +166,25 @@ def _summary(kind: type[TokenkitError]) -> str:
     """Give the first sentence of what a class of errors is for."""
     text = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").rstrip(".")
     return " ".join(text.split())
+
+
+def limit_headers(error: errors.TooManyRequests) -> dict[str, str]:
+    """Say in headers which limit was reached (draft-ietf-httpapi-ratelimit-headers-10).
+
+    Examples
+    --------
+    >>> error = errors.TooManyRequests("too many", reason="api_key", retry_after=7)
+    >>> error.limit = ("api_key", 100, 60)
+    >>> limit_headers(error)
+    {'ratelimit-policy': '"api_key";q=100;w=60', 'ratelimit': '"api_key";r=0;t=7'}
+    """
+    if error.limit is None:
+        return {}
+    name, most, window = error.limit
+    return {
+        "ratelimit-policy": f'"{name}";q={most};w={window}',
+        "ratelimit": f'"{name}";r=0;t={error.retry_after or 1}',
+    }
 
 
 def unforeseen() -> Problem:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Connection, delete, select, update
@@ -18,7 +18,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tokenkit.access.tables.changes import Transactions, utc_now
 from tokenkit.errors import StoreError, TooManyRequests
+from tokenkit.service.guards import TokenCall, TokenResult
 from tokenkit.store.models.service import QuotaUseRow as Use
+
+if TYPE_CHECKING:
+    from tokenkit.service.state import ServiceState
 
 SHARE = 64
 """A worker takes one part in so many of what is left of a quota."""
@@ -30,6 +34,33 @@ KEPT_FOR = timedelta(days=40)
 """How long it stays known what was used."""
 _DAY = 86_400
 _MOST_HELD = 100_000
+
+
+class QuotaGuard:
+    """Counts the values of token operations; an API key's by it, others' by their user.
+
+    Parameters
+    ----------
+    state
+        What handlers share.
+    """
+
+    def __init__(self, state: "ServiceState") -> None:
+        self._state = state
+
+    async def before(self, call: TokenCall) -> None:
+        """Count the values, or refuse all of them."""
+        principal = call.principal
+        subject = principal.id if principal.via == "api-key" else principal.user_id
+        count = len(call.values)
+        if not self._state.quotas.take(subject, count):
+            await self._state.run(self._state.quotas.take_more, subject, count)
+
+    async def after(self, call: TokenCall, result: TokenResult) -> None:
+        """Do nothing: what doesn't fit has been counted too."""
+
+    async def failed(self, call: TokenCall) -> None:
+        """Do nothing: who is refused has asked."""
 
 
 @dataclass(slots=True)

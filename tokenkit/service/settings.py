@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
@@ -12,6 +12,8 @@ PREFIX = "TOKENKIT_SERVICE_"
 """What stands before the name of a setting in the environment."""
 POLICIES_VARIABLE = "TOKENKIT_POLICIES"
 """The environment variable that names the folder of policies."""
+REDIS_VARIABLE = "TOKENKIT_REDIS_URL"
+"""The environment variable that names a Redis in which all workers count requests together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,21 @@ class ServiceSettings:
         The most values of one request in Arrow or NDJSON.
     most_body_bytes, most_bulk_bytes
         The largest body in JSON, and in Arrow or NDJSON.
+    api_key_limit, session_limit, address_limit
+        How many requests each may make, such as ``6000/minute``; empty for as many as they like.
+        Each worker counts for itself, unless a Redis is named.
+    daily_values
+        How many values an API key, or a user without one, may have turned a day, counted over all
+        workers; 0 for as many as they like.
+    redis_url
+        A Redis in which all workers count requests together; None for what
+        ``TOKENKIT_REDIS_URL`` names. Not in the repr: it may hold a password.
+    limit_counters
+        API keys, sessions and addresses that a worker counts requests for.
+    token_records
+        Tokens whose state is held: whether they are kept, have expired, or were revoked.
+    idempotency_keys
+        Requests under idempotency keys that were carried out, and are held.
     most_in_flight
         Requests that are worked on or wait at a time; more are refused at once.
     most_bulk_in_flight
@@ -79,6 +96,14 @@ class ServiceSettings:
     most_bulk_values: int = 1_000_000
     most_body_bytes: int = 2**20
     most_bulk_bytes: int = 2**26
+    api_key_limit: str = "60000/minute"
+    session_limit: str = "1200/minute"
+    address_limit: str = "60000/minute"
+    daily_values: int = 0
+    redis_url: str | None = field(default=None, repr=False)
+    limit_counters: int = 100_000
+    token_records: int = 100_000
+    idempotency_keys: int = 10_000
     most_in_flight: int = 512
     most_bulk_in_flight: int = 4
     retry_after: int = 1
@@ -103,10 +128,12 @@ class ServiceSettings:
         """
         kinds = get_type_hints(cls)
         read: dict[str, Any] = {}
-        for field in fields(cls):
-            text = environ.get(PREFIX + field.name.upper())
+        for one in fields(cls):
+            text = environ.get(PREFIX + one.name.upper())
             if text:
-                read[field.name] = _read(field.name, text, kinds[field.name])
+                read[one.name] = _read(one.name, text, kinds[one.name])
+        if redis := environ.get(REDIS_VARIABLE):
+            read.setdefault("redis_url", redis)
         if folder := environ.get(POLICIES_VARIABLE):
             read.setdefault("policies", Path(folder))
         return cls(**read | {name: value for name, value in given.items() if value is not None})

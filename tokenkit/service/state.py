@@ -17,8 +17,15 @@ from tokenkit.policy import Policy
 from tokenkit.service.auditing import AuditWriter
 from tokenkit.service.columns import ColumnCalls
 from tokenkit.service.guards import Guard
+from tokenkit.service.housekeeping import Housekeeping
+from tokenkit.service.idempotency import IdempotencyKeys
+from tokenkit.service.idempotent_calls import IdempotencyGuard
+from tokenkit.service.limits import Rate, RequestLimits
 from tokenkit.service.policies import load_policies
+from tokenkit.service.quotas import DailyQuotas, QuotaGuard
 from tokenkit.service.settings import ServiceSettings
+from tokenkit.service.token_records import TokenRecords
+from tokenkit.service.token_records.guard import TokenRecordGuard
 from tokenkit.store.audit import audit_key
 from tokenkit.store.database import Database, Limits
 
@@ -50,6 +57,12 @@ class ServiceState:
         Resolves what requests name.
     threads
         For what would hold up the other requests.
+    limits, quotas
+        Count requests, and values.
+    records
+        The records of tokens.
+    idempotency
+        Requests under idempotency keys.
     guards
         Stand around every token operation, in this order.
     stopping
@@ -66,6 +79,10 @@ class ServiceState:
     audit: AuditWriter
     columns: ColumnCalls
     threads: ThreadPoolExecutor
+    limits: RequestLimits
+    quotas: DailyQuotas
+    records: TokenRecords
+    idempotency: IdempotencyKeys
     guards: list[Guard] = field(default_factory=list)
     stopping: bool = False
     bulk_in_flight: int = 0
@@ -139,7 +156,24 @@ class _Opening:
             audit=audit,
             columns=columns,
             threads=threads,
+            limits=RequestLimits(
+                api_key=Rate.parse_any(settings.api_key_limit),
+                session=Rate.parse_any(settings.session_limit),
+                address=Rate.parse_any(settings.address_limit),
+                redis_url=settings.redis_url,
+                size=settings.limit_counters,
+            ),
+            quotas=DailyQuotas(database, settings.daily_values or None),
+            records=TokenRecords(database, keyring, size=settings.token_records),
+            idempotency=IdempotencyKeys(database, keyring, size=settings.idempotency_keys),
         )
+        self._state.guards += [
+            IdempotencyGuard(self._state),
+            QuotaGuard(self._state),
+            TokenRecordGuard(self._state),
+        ]
+        stack.callback(self._state.quotas.close)
+        stack.enter_context(Housekeeping([self._state.idempotency.purge, self._state.quotas.purge]))
         return self._state
 
     @property
@@ -165,4 +199,8 @@ async def opened(
         The keys; by default the current keyring.
     """
     with ExitStack() as stack:
-        yield _Opening(settings, keyring).open(stack)
+        state = _Opening(settings, keyring).open(stack)
+        try:
+            yield state
+        finally:
+            await state.limits.close()

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from tokenkit.errors import InvalidRequest, RequestTooLarge
@@ -90,6 +90,17 @@ class TokenBody(_Strict):
     )
     tweaks: list[Annotated[str, Field(max_length=1024)] | None] | None = Field(
         default=None, description="The tweak of each value."
+    )
+    store: bool = Field(
+        default=False, description="Whether a record of each token is kept; only when tokenizing."
+    )
+    metadata: dict[str, Any] | None = Field(
+        default=None,
+        description="What is kept beside each token, at most 4,096 bytes; asks for a record.",
+    )
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="When the caller may no longer detokenize these; asks for a record.",
     )
 
     @property

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from tokenkit.service.routes import health
+from tokenkit.service.routes import health, token_records
 
-ROUTERS: tuple[APIRouter, ...] = (health.router,)
+ROUTERS: tuple[APIRouter, ...] = (health.router, token_records.router)
 """Every group of endpoints, but for the two that have a way of their own, see ``tokens``."""

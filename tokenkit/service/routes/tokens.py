@@ -24,6 +24,7 @@ from tokenkit.service.operations import Permission, perform, permit
 from tokenkit.service.routes.documentation import problems
 from tokenkit.service.routes.token_documents import TokenAnswer, ValueAnswer, documented
 from tokenkit.service.state import ServiceState, state_of
+from tokenkit.service.token_records.guard import FIELDS
 
 _PROBLEMS = problems(401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
 _NO_STORE = {"cache-control": "no-store"}
@@ -107,6 +108,7 @@ async def _of_json(
         values,
         tweaks,
         single=body.single,
+        extra={name: getattr(body, name) for name in FIELDS},
     )
     fields = _fields(operation, permission, result, single=body.single)
     return Response(json.write_answer(fields), media_type=json.MEDIA_TYPE, headers=_NO_STORE)

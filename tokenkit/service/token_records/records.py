@@ -70,7 +70,7 @@ class TokenRecords:
             "token_record_places", MOST_PLACES, seconds=HELD_SECONDS, monotonic=monotonic
         )
 
-    def keep(self, caller_id: UUID, new: Sequence[NewRecord]) -> list[TokenRecord]:
+    def keep(self, caller_id: UUID, new: Sequence[NewRecord]) -> Sequence[TokenRecord]:
         """Keep tokens, in one transaction: all of them, or none.
 
         A token that is kept already gets the new end and metadata, and its version is counted up;
@@ -101,6 +101,22 @@ class TokenRecords:
         for place in groups:
             self.places.drop(place)
         return [kept[position] for position in range(len(new))]
+
+    def kept(self, caller_id: UUID, new: Sequence[NewRecord]) -> Sequence[TokenRecord | None]:
+        """Find the records of tokens that were kept before; None where there is none any more."""
+        found: list[TokenRecord | None] = []
+        with self._database.read() as connection:
+            for record in new:
+                place = Place(caller_id, record.key_id, record.domain)
+                names = self._sealer.fingerprints([record.token])[0]
+                rows_ = rows.rows_of(connection, place, names)
+                row = next((rows_[name] for name in names if name in rows_), None)
+                found.append(None if row is None else self._read(row))
+        return found
+
+    def now(self) -> datetime:
+        """Give the moment by the clock that ends tokens."""
+        return self._clock()
 
     def find(self, record: UUID) -> TokenRecord:
         """Find a record.
