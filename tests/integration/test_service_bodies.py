@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -15,7 +16,7 @@ from tokenkit.schemes.catalogue import all_schemes
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 CANARY = "4539578763621486"
-CASES = {
+CASES: dict[str, Any] = {
     "credit-card": (
         ["4539578763621486", None, "", "6011 0009 9013 9424", "12"],
         {"keep": {"last": 4}},
@@ -225,7 +226,7 @@ def test_every_broken_stream_is_refused_or_right(quick_service, key):
 def test_limits_hold_for_announced_and_for_chunked_bodies(tmp_path):
     """A body beyond its limit is 413, whether its length is announced or not; a list too."""
     url = f"sqlite:///{tmp_path / 'tokenkit.db'}"
-    sizes = {"most_body_bytes": 1_000, "most_bulk_bytes": 3_000, "most_values": 10}
+    sizes: dict[str, Any] = {"most_body_bytes": 1_000, "most_bulk_bytes": 3_000, "most_values": 10}
     with running(url, tmp_path, most_bulk_values=20, **sizes) as service:
         key = service.caller(("allow", "tokenize", "*"))
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
@@ -237,8 +238,8 @@ def test_limits_hold_for_announced_and_for_chunked_bodies(tmp_path):
         answer = service.post("/v1/tokenize", {**body, "values": ["a"] * 11}, key)
         assert (answer.status_code, answer.json()["reason"]) == (413, "values")
         assert service.post("/v1/tokenize", {**body, "values": ["a"] * 10}, key).status_code == 200
-        for content, status in ((["a"] * 20, 200), (["a"] * 21, 413), (["a" * 4_000], 413)):
-            answer = send(service, "/v1/tokenize", key, stream({"v": content}), ARROW, **body)
+        for values, status in ((["a"] * 20, 200), (["a"] * 21, 413), (["a" * 4_000], 413)):
+            answer = send(service, "/v1/tokenize", key, stream({"v": values}), ARROW, **body)
             assert answer.status_code == status
         pieces = iter([stream({"v": ["a" * 2_000]})])
         assert send(service, "/v1/tokenize", key, pieces, ARROW, **body).status_code == 200

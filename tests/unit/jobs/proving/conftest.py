@@ -30,7 +30,7 @@ class Proved:
 
     def rewrite(self, change, path=None) -> None:
         """Replace a Parquet file's rows, and keep its metadata, as whoever can write it could."""
-        place = Path(path or self.job.target)
+        place = Path(path or self.job.output_path)
         metadata = {
             name: text
             for name, text in pl.read_parquet_metadata(place).items()
