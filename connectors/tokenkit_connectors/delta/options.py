@@ -2,25 +2,29 @@
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from tokenkit.jobs.connectors import LocalPath
 from tokenkit_connectors.naming import RUN_COLUMN
 
 
-class _Options(BaseModel):
+class PlaceOptions(BaseModel):
+    """Where a table is."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    uri: str = Field(min_length=1, description="The table's folder: a path, s3://, gs://, az://.")
+    path: LocalPath | None = Field(None, description="The table's folder.")
+    url: str | None = Field(None, description="In place of a path: s3://, gs://, az://, abfss://.")
     storage_options: dict[str, SecretStr] = Field(
         default_factory=dict, description="What the object store needs, as delta-rs takes it."
     )
 
 
-class SourceOptions(_Options):
+class SourceOptions(PlaceOptions):
     """A table to read."""
 
     version: int | None = Field(None, ge=0, description="The version; the newest by default.")
 
 
-class SinkOptions(_Options):
+class SinkOptions(PlaceOptions):
     """A table to write."""
 
     run_column: str = Field(

@@ -30,7 +30,7 @@ class DeltaSink:
     """A table, overwritten or added to by one commit."""
 
     def __init__(self, options: SinkOptions) -> None:
-        self._place = Place(options.uri, options.storage_options)
+        self._place = Place(options)
         self._run_column = options.run_column
         self.dataset = self._place.dataset
         self.shown = self._place.shown

@@ -18,7 +18,7 @@ class DeltaSource:
     is_versioned: Final = True
 
     def __init__(self, options: SourceOptions) -> None:
-        self._place = Place(options.uri, options.storage_options)
+        self._place = Place(options)
         self._version = options.version
         self._table: DeltaTable | None = None
         self.dataset = self._place.dataset
@@ -63,5 +63,5 @@ class DeltaSource:
         if self._table is None:
             self._table = self._place.open(self._version)
         if self._table is None:
-            raise InputNotFound("there is no such table", file=self.shown, hint="check uri")
+            raise InputNotFound("there is no such table", file=self.shown, hint="check path or url")
         return self._table

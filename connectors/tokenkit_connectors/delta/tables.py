@@ -1,14 +1,11 @@
 """Tables of Delta Lake: where they are, and what opening one may raise."""
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pydantic import SecretStr
 
 from tokenkit.errors import ConnectorFailed, JobError
 from tokenkit.lineage.naming import of_folder, of_object
+from tokenkit_connectors.delta.options import PlaceOptions
 from tokenkit_connectors.foreign import foreign_errors, needing
 
 if TYPE_CHECKING:
@@ -34,12 +31,17 @@ class Place:
         If its name has signs that Delta's paths are not read with.
     """
 
-    def __init__(self, uri: str, storage_options: Mapping[str, SecretStr]) -> None:
-        is_local = "://" not in uri
-        self.uri = str(Path(uri).absolute()) if is_local else uri
-        self.dataset = of_folder(uri) if is_local else of_object(uri)
+    def __init__(self, options: PlaceOptions) -> None:
+        if (options.path is None) == (options.url is None):
+            raise JobError("a Delta table is at a path or a url", hint="path: lake/customers")
+        if options.path is not None:
+            self.uri = str(options.path.absolute())
+            self.dataset = of_folder(options.path)
+        else:
+            self.uri = options.url or ""
+            self.dataset = of_object(self.uri)
         self.shown = str(self.dataset)
-        self._options = storage_options
+        self._options = options.storage_options
         if not _PLAIN.fullmatch(self.uri):
             raise JobError(
                 "a Delta table's path has signs that aren't read alike everywhere",
@@ -82,6 +84,6 @@ def explained(exc: BaseException, shown: str) -> JobError:
     """Say what an error of delta-rs means, by its class."""
     name = type(exc).__name__
     said, hint = _MEANINGS.get(
-        name, (f"failed in delta-rs ({name})", "check uri, rights and space")
+        name, (f"failed in delta-rs ({name})", "check the place, rights and space")
     )
     return ConnectorFailed(f"the table {said}", file=shown, hint=hint)

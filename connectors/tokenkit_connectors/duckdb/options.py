@@ -1,16 +1,15 @@
 """What job files say of DuckDB."""
 
-from pathlib import Path
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from tokenkit.jobs.connectors import LocalPath
 from tokenkit_connectors.naming import RUN_COLUMN
 
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path = Field(description="The database file.")
+    path: LocalPath = Field(description="The database file.")
     wait: float = Field(
         60, ge=0, description="How many seconds to wait while another process has it open."
     )

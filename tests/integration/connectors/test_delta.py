@@ -32,11 +32,11 @@ class DeltaFolder(System):
         return str(self.folder / table.encode().hex())
 
     def options(self, table):
-        return {"uri": self.place(table)}
+        return {"path": self.place(table)}
 
     def unreachable(self):
         return {
-            "uri": "s3://bucket/table",
+            "url": "s3://bucket/table",
             "storage_options": {
                 "AWS_ACCESS_KEY_ID": self.secrets[0],
                 "AWS_SECRET_ACCESS_KEY": self.secrets[0],
@@ -65,7 +65,7 @@ class DeltaFolder(System):
 def test_paths_that_are_not_read_alike_are_refused(tmp_path, name):
     """A place that can be written and not read is none."""
     with pytest.raises(JobError):
-        find_connector("delta").open_sink({"uri": str(tmp_path / name)})
+        find_connector("delta").open_sink({"path": str(tmp_path / name)})
 
 
 class TestSource(SourceConformance):
