@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from tokenkit.errors import ConnectorFailed, InputError, InputNotFound
 from tokenkit.jobs.objects.place import ObjectPlace
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-_CHUNK: Final = 8 * 2**20
-_END: Final = 64 * 2**10
+_LEAST, _MOST = 128 * 2**10, 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,7 @@ class ObjectReader(io.RawIOBase, BinaryIO):
         self._place = 0
         self._start = 0
         self._piece = b""
+        self._size = _LEAST
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -152,8 +152,10 @@ class ObjectReader(io.RawIOBase, BinaryIO):
         return done
 
     def _fetch(self, wanted: int) -> None:
-        # A footer is read from the end backwards, and no more of it than needed.
-        size = max(wanted, _CHUNK if self._place == self._start + len(self._piece) else _END)
+        # What is read on and on comes in larger pieces; a footer is read from the end backwards.
+        follows = self._place == self._start + len(self._piece)
+        self._size = min(4 * self._size, _MOST) if follows and self._piece else _LEAST
+        size = max(wanted, self._size)
         self._start = self._place
         end = min(self._place + size, self._file.size)
         self._piece = self._file.read(self._place, end)
