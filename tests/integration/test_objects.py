@@ -10,6 +10,7 @@ from tokenkit.errors import InputError, InputNotFound, JobError, OutputExists
 from tokenkit.jobs import Job, run
 from tokenkit.jobs.connectors import TextOptions, format_of
 from tokenkit.jobs.objects import ObjectPlace
+from tokenkit.jobs.proving import check_output
 from tokenkit.jobs.rejects import read_rejects
 from tokenkit.policy import Policy
 
@@ -96,6 +97,24 @@ def test_an_object_is_replaced_when_asked(s3, job):
     assert run(replace(asked, overwrite=True)).status == "done"
     assert run(replace(asked, overwrite=True)).status == "skipped"
     assert s3.uploads() == []
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_an_object_is_checked_against_its_source(s3, job, suffix):
+    """A value left in clear shows, by row and column and not by value."""
+    s3.put("in.parquet", parquet(FRAME))
+    made = job(s3.place("in.parquet"), s3.place(f"out{suffix}"), prove=True)
+    report = run(made)
+    assert check_output(made, run=report.run, proofs=report.proofs).holds
+    if suffix == ".csv":
+        lines = s3.get("out.csv").decode().splitlines()
+        cells = lines[4].split(",")
+        lines[4] = ",".join([*cells[:2], "078-05-1120", *cells[3:]])
+        s3.put("out.csv", "\n".join([*lines, ""]).encode())
+        found = check_output(made, run=report.run, proofs=report.proofs)
+        assert [(row.column, row.row) for row in found.differing] == [("ssn", 3)]
+        assert found.located
+        assert "078-05-1120" not in repr(found)
 
 
 def test_a_sidecar_goes_with_its_object(s3, job, ring):

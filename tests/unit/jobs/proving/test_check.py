@@ -9,6 +9,7 @@ from tests.unit.jobs.proving.conftest import shown
 from tokenkit import _native
 from tokenkit.errors import InputNotFound, JobError, MetadataError
 from tokenkit.jobs import Job, TextOptions, run
+from tokenkit.jobs.outcomes import Part
 from tokenkit.jobs.proving import DifferingRow, check_output
 
 
@@ -289,3 +290,26 @@ def test_detokenizing_is_not_proved(ring, tmp_path, write, people):
     job = Job(operation="detokenize", source=path, target=tmp_path / "c.csv", prove=True)
     with pytest.raises(JobError, match="leave out prove"):
         run(job)
+
+
+def test_an_engine_that_leaves_values_in_clear_does_not_prove_itself(
+    proved, write, people, monkeypatch
+):
+    """What is read is taken from the values themselves, whatever the engine makes of them."""
+    write("a.parquet", people)
+    turned = Part._turned
+
+    def careless(part, values, call, *, indexed):
+        outcome = turned(part, values, call, indexed=indexed)
+        if call.rule.scheme.name != "us-ssn" or call.operation != "tokenize":
+            return outcome
+        reason = outcome.struct.field("reason")
+        clear = values.str.starts_with("007-")
+        token = pl.when(clear).then(values).otherwise(outcome.struct.field("token"))
+        return pl.struct(token.alias("token"), reason)
+
+    monkeypatch.setattr(Part, "_turned", careless)
+    job = proved("a.parquet")
+    assert "007-05-0007" in pl.read_parquet(job.job.target)["ssn"]
+    found = job.check()
+    assert [(row.column, row.row) for row in found.differing] == [("ssn", 6)]
