@@ -198,6 +198,12 @@ class RightsCache:
         found = self._current().snapshot.users.get(user_id)
         return None if found is None else found.name
 
+    @property
+    def held_now(self) -> int:
+        """How many sessions and API keys are held."""
+        held = self._held
+        return 0 if held is None else len(held.sessions) + len(held.api_keys)
+
     def require_current(self) -> None:
         """Raise :class:`~tokenkit.errors.AccessStale` if nothing would be allowed now."""
         self._current()

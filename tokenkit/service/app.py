@@ -10,6 +10,7 @@ from tokenkit.keys import Keyring
 from tokenkit.service import problems
 from tokenkit.service.bodies.json import KeepBody, ParametersBody
 from tokenkit.service.boundary import Boundary
+from tokenkit.service.metrics import Measured, Metrics
 from tokenkit.service.routes import ROUTERS, tokens
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import opened
@@ -35,10 +36,11 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
     True
     """
     chosen = settings or ServiceSettings.from_environment()
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with opened(chosen, keyring) as state:
+        async with opened(chosen, keyring, metrics) as state:
             app.state.service = state
             yield
 
@@ -53,6 +55,7 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
         redirect_slashes=False,
     )
     app.add_middleware(Boundary, settings=chosen)
+    app.add_middleware(Measured, metrics=metrics)
     problems.register(app)
     # First, so that they are found first.
     app.include_router(tokens.router)

@@ -6,6 +6,7 @@ price of a commit is shared by all that came while the one before it was made.
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class _Waiting:
     within: Sequence[Work]
     done: "asyncio.Future[None]"
     loop: asyncio.AbstractEventLoop
+    since: float
 
 
 class AuditWriter:
@@ -66,6 +68,7 @@ class AuditWriter:
         self._most_waiting = most_waiting
         self._most_at_once = most_at_once
         self._waiting: deque[_Waiting] = deque()
+        self._group: list[_Waiting] = []
         self._records = 0
         self._changed = threading.Condition()
         self._ending = False
@@ -79,6 +82,13 @@ class AuditWriter:
     def waiting(self) -> int:
         """How many records wait."""
         return self._records
+
+    @property
+    def lag(self) -> float:
+        """How many seconds the record has waited that has waited longest; 0 if none does."""
+        with self._changed:
+            oldest = [one.since for one in (*self._group[:1], *list(self._waiting)[:1])]
+        return time.monotonic() - min(oldest) if oldest else 0.0
 
     def append(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
         """Append records in a transaction of the caller's own, as changes of access do."""
@@ -106,7 +116,7 @@ class AuditWriter:
             are about must not be answered.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(records, within, loop.create_future(), loop)
+        waiting = _Waiting(records, within, loop.create_future(), loop, time.monotonic())
         with self._changed:
             if self._ending or self._records + len(records) > self._most_waiting:
                 raise _unavailable("the queue of the audit log is full")
@@ -139,8 +149,9 @@ class AuditWriter:
                     self._changed.wait()
                 if not self._waiting:
                     return
-                group = self._taken()
+                group = self._group = self._taken()
             self._write(group)
+            self._group = []
 
     def _taken(self) -> list[_Waiting]:
         group: list[_Waiting] = []

@@ -18,7 +18,7 @@ _LOG = logging.getLogger("tokenkit.service")
 BULK_PATHS: Final = frozenset({"/v1/tokenize", "/v1/detokenize"})
 """Where bodies may be larger, if they aren't JSON."""
 _JSON: Final = b"application/json"
-_UNCOUNTED: Final = "/health/"
+_UNCOUNTED: Final = ("/health/", "/metrics")
 
 
 class Boundary:

@@ -11,6 +11,7 @@ import uvicorn
 
 from tokenkit.service.app import create_app
 from tokenkit.service.listening import refuse_connections
+from tokenkit.service.metrics import forget_worker, shared_folder
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import ServiceState
 from tokenkit.service.workers import run_workers
@@ -90,7 +91,9 @@ def serve(settings: ServiceSettings) -> None:
     if settings.workers > 1:
         patience = settings.notice_seconds + settings.drain_seconds + 2 * settings.audit_seconds
         address = (settings.host, settings.port)
-        run_workers(partial(_work, settings), address, settings.workers, patience)
+        work = partial(_work, settings)
+        with shared_folder():
+            run_workers(work, address, settings.workers, patience, ended=forget_worker)
         return
     DrainingServer(configuration(create_app(settings), settings)).run()
 

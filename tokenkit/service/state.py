@@ -21,14 +21,17 @@ from tokenkit.service.housekeeping import Housekeeping
 from tokenkit.service.idempotency import IdempotencyKeys
 from tokenkit.service.idempotent_calls import IdempotencyGuard
 from tokenkit.service.limits import Rate, RequestLimits
+from tokenkit.service.metrics import Metrics, MetricsGuard
 from tokenkit.service.policies import load_policies
 from tokenkit.service.quotas import DailyQuotas, QuotaGuard
+from tokenkit.service.sampling import sampled
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.token_records import TokenRecords
 from tokenkit.service.token_records.guard import TokenRecordGuard
 from tokenkit.store.audit import audit_key
 from tokenkit.store.database import Database, Limits
 
+_SAMPLE_SECONDS = 1.0
 _WAITING_A_THREAD = 16
 """What may wait for each thread."""
 _P = ParamSpec("_P")
@@ -63,6 +66,8 @@ class ServiceState:
         The records of tokens.
     idempotency
         Requests under idempotency keys.
+    metrics
+        Counts what is done.
     guards
         Stand around every token operation, in this order.
     stopping
@@ -83,10 +88,16 @@ class ServiceState:
     quotas: DailyQuotas
     records: TokenRecords
     idempotency: IdempotencyKeys
+    metrics: Metrics
     guards: list[Guard] = field(default_factory=list)
     stopping: bool = False
     bulk_in_flight: int = 0
     _waiting: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread, or have one."""
+        return self._waiting
 
     async def run(self, function: Callable[_P, _T], *given: _P.args, **named: _P.kwargs) -> _T:
         """Run a function that waits, for the database or a processor, in a thread of its own.
@@ -120,7 +131,10 @@ def state_of(connection: HTTPConnection) -> ServiceState:
 class _Opening:
     """Opens the parts in their order; they are closed in the reverse one."""
 
-    def __init__(self, settings: ServiceSettings, keyring: Keyring | None) -> None:
+    def __init__(
+        self, settings: ServiceSettings, keyring: Keyring | None, metrics: Metrics
+    ) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._keyring = keyring
         self._state: ServiceState | None = None
@@ -166,12 +180,16 @@ class _Opening:
             quotas=DailyQuotas(database, settings.daily_values or None),
             records=TokenRecords(database, keyring, size=settings.token_records),
             idempotency=IdempotencyKeys(database, keyring, size=settings.idempotency_keys),
+            metrics=self._metrics,
         )
         self._state.guards += [
             IdempotencyGuard(self._state),
             QuotaGuard(self._state),
             TokenRecordGuard(self._state),
+            MetricsGuard(self._metrics),
         ]
+        self._metrics.sample_from(partial(sampled, self._state))
+        stack.enter_context(Housekeeping([self._metrics.sample], every=_SAMPLE_SECONDS))
         stack.callback(self._state.quotas.close)
         stack.enter_context(Housekeeping([self._state.idempotency.purge, self._state.quotas.purge]))
         return self._state
@@ -187,7 +205,7 @@ class _Opening:
 
 @asynccontextmanager
 async def opened(
-    settings: ServiceSettings, keyring: Keyring | None = None
+    settings: ServiceSettings, keyring: Keyring | None = None, metrics: Metrics | None = None
 ) -> AsyncGenerator[ServiceState, None]:
     """Open what the handlers share, and close it in the reverse order.
 
@@ -197,9 +215,11 @@ async def opened(
         What the service is told.
     keyring
         The keys; by default the current keyring.
+    metrics
+        Counts what is done; by default nobody looks at it.
     """
     with ExitStack() as stack:
-        state = _Opening(settings, keyring).open(stack)
+        state = _Opening(settings, keyring, metrics or Metrics()).open(stack)
         try:
             yield state
         finally:

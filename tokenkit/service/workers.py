@@ -12,7 +12,12 @@ _BACKLOG = 2_048
 
 
 def run_workers(
-    work: Callable[[socket.socket], None], address: tuple[str, int], count: int, patience: float
+    work: Callable[[socket.socket], None],
+    address: tuple[str, int],
+    count: int,
+    patience: float,
+    *,
+    ended: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Run processes until this one is told to end; then they are told, and waited for.
 
@@ -26,6 +31,8 @@ def run_workers(
         How many.
     patience
         Seconds after which a process that doesn't end is killed.
+    ended
+        Is told the id of a process that died.
     """
     context = multiprocessing.get_context("spawn")
     ending = threading.Event()
@@ -41,7 +48,10 @@ def run_workers(
 
         processes = [started() for _ in range(count)]
         while not ending.wait(_LOOK_SECONDS):
-            processes = [one if one.is_alive() else started() for one in processes]
+            for place, one in enumerate(processes):
+                if not one.is_alive():
+                    ended(one.pid or 0)
+                    processes[place] = started()
         for process in processes:
             process.terminate()
     for process in processes:

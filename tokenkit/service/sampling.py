@@ -1,0 +1,50 @@
+"""The counts that the parts of the service keep, put together for the metrics."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sqlalchemy.pool import QueuePool
+
+from tokenkit.access.cache import MOST_HELD
+from tokenkit.service.metrics import Sample
+
+if TYPE_CHECKING:
+    from tokenkit.service.state import ServiceState
+
+
+def sampled(state: "ServiceState") -> Sample:
+    """Look at every part now."""
+    counters: dict[tuple[str, ...], float] = {
+        ("audit_records", "written"): state.audit.written,
+        ("audit_records", "failed"): state.audit.failed,
+        ("audit_batches",): state.audit.batches,
+        ("limit_refusals", "rate"): state.limits.refused,
+        ("limit_refusals", "quota"): state.quotas.refused,
+        ("limit_redis_failures",): state.limits.away,
+    }
+    gauges: dict[tuple[str, ...], float] = {
+        ("http_requests_in_flight",): state.metrics.in_flight,
+        ("audit_queue_records",): state.audit.waiting,
+        ("audit_lag_seconds",): state.audit.lag,
+        ("thread_queue_calls",): state.waiting,
+    }
+    for name, hits, misses, held, size in _caches(state):
+        counters["cache_requests", name, "hit"] = hits
+        counters["cache_requests", name, "miss"] = misses
+        gauges["cache_entries", name] = held
+        gauges["cache_capacity_entries", name] = size
+    pool = state.database.engine.pool
+    if isinstance(pool, QueuePool):
+        gauges["database_connections", "in_use"] = pool.checkedout()
+        gauges["database_connections", "idle"] = pool.checkedin()
+    return Sample(counters, gauges)
+
+
+def _caches(state: "ServiceState") -> Iterator[tuple[str, int, int, int, int]]:
+    for cache in (state.records.states, state.records.places, state.idempotency.finished):
+        counts = cache.counts
+        yield cache.name, counts.hits, counts.misses, counts.held, counts.size
+    columns, rights = state.columns, state.rights
+    size = state.settings.column_calls
+    yield "columns", columns.hits, columns.misses, len(columns), size
+    yield "sessions_and_api_keys", rights.hits, rights.misses, rights.held_now, 2 * MOST_HELD
