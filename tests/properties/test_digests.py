@@ -14,6 +14,7 @@ from tokenkit.engines.polars.plugin import column_expression
 from tokenkit.engines.polars.proof import Proof, tokens_digested, values_digested
 from tokenkit.keys import Keyring
 from tokenkit.policy import ColumnRule
+from tokenkit.policy.rule import OnInvalid
 
 RUN = "0f" * 16
 WIDTH = 12
@@ -30,7 +31,7 @@ def ring():
 def columns(draw):
     """Draw a rule, and a column of values: of strings, categories or integers."""
     literals = draw(st.sampled_from([(), ("N/A",), ("N/A", "-")]))
-    on_invalid = draw(st.sampled_from(["null", "seal", "reject"]))
+    on_invalid: OnInvalid = draw(st.sampled_from(["null", "seal", "reject"]))
     normalize = draw(st.sampled_from([(), ("trim",), ("trim", "lower", "strip-separators")]))
     size = draw(st.integers(1, 20))
 
@@ -38,7 +39,7 @@ def columns(draw):
         return draw(st.lists(values, min_size=size, max_size=size))
 
     if draw(st.integers(0, 4)) == 0:
-        fate = "null" if on_invalid == "seal" else on_invalid
+        fate: OnInvalid = "null" if on_invalid == "seal" else on_invalid
         rule = ColumnRule.build("digits", key="people", width=WIDTH, on_invalid=fate)
         return rule, pl.Series("value", rows(st.none() | st.integers(-9, 10**13)), dtype=pl.Int64)
     scheme = draw(st.sampled_from(sorted(SCHEMES)))
