@@ -21,6 +21,7 @@ from tokenkit.errors import (
 )
 from tokenkit.jobs.aside import already_there, refused, refusing
 from tokenkit.jobs.checks import check_job, check_unchanged, check_values
+from tokenkit.jobs.connectors.pace import keeping_pace
 from tokenkit.jobs.destinations import Destination, destination_of
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.objects.place import ObjectPlace
@@ -235,7 +236,8 @@ class _Passes:
         """Run the passes: one for each file of a folder, or one for all."""
         one_by_one = [[item] for item in self._inputs]
         groups = one_by_one if self._mirrored else [list(self._inputs)]
-        return joined([self._pass(group) for group in groups])
+        with keeping_pace():
+            return joined([self._pass(group) for group in groups])
 
     def flush(self) -> int:
         """Flush the output to the disk; gives its size."""

@@ -6,6 +6,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from tokenkit.errors import JobError
+from tokenkit.jobs.connectors.pace import current_pace
 
 
 class Stream:
@@ -27,6 +28,7 @@ class Stream:
     def __init__(self, frames: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> None:
         self._frames = frames
         self._schema = schema
+        self._pace = current_pace()
         self.failure: JobError | None = None
 
     def scan(self) -> pl.LazyFrame:
@@ -47,6 +49,7 @@ class Stream:
             frame = block if left is None else block.head(left)
             left = None if left is None else left - frame.height
             frame = frame if predicate is None else frame.filter(predicate)
+            self._pace.give(frame.height)
             # By their places: Polars takes names such as "*" and "^.*$" for patterns.
             yield (
                 frame

@@ -7,6 +7,7 @@ from typing import Final, Self
 import polars as pl
 
 from tokenkit.errors import JobError, TokenkitError
+from tokenkit.jobs.connectors.pace import current_pace
 from tokenkit.jobs.connectors.tables import TableMode, TableSink, TableWriting
 from tokenkit.jobs.tables.inlets import TABLE
 from tokenkit.jobs.targets import Extent
@@ -67,6 +68,7 @@ class TableOutlet:
         self._mode: TableMode = mode
         self._run = run
         self._stack = stack
+        self._pace = current_pace()
         self.writing: TableWriting | None = None
         self.metadata: str | None = None
         self.failure: TokenkitError | None = None
@@ -80,11 +82,13 @@ class TableOutlet:
         """Give the lazy frame that writes the rows when it runs."""
         self.metadata = metadata
         begun = self._table.writing(frame.collect_schema(), self._mode, self._run)
+        pace = self._pace
         writing = self.writing = self._stack.enter_context(begun)
 
         def take(rows: pl.DataFrame) -> bool | None:
             try:
-                writing.write(rows)
+                with pace.take(rows.height):
+                    writing.write(rows)
             except TokenkitError as exc:
                 self.failure = exc
                 raise
