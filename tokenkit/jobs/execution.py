@@ -100,10 +100,10 @@ def run(job: Job, progress: Progress | None = None) -> Report:
     >>> report.rows_written, report.columns["ssn"].done
     (1, 1)
     """
-    destination = destination_of(job)
-    place = origin_of(job.source) if destination is None else destination
-    with refusing(place.shown):
-        return _run(job, destination, progress or Silent())
+    place = job.source if job.target is None else job.target
+    with refusing(place if isinstance(place, Path) else place.shown):
+        # Whether a folder is written, the system is asked.
+        return _run(job, destination_of(job), progress or Silent())
 
 
 def _run(job: Job, destination: Destination | None, observer: Progress) -> Report:

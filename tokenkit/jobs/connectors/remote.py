@@ -1,8 +1,11 @@
 """Files that no path leads to: what formats need of an object in an object store."""
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
+
+import polars as pl
 
 from tokenkit.errors import InputError
 
@@ -66,10 +69,14 @@ def scan_arguments(file: AnyFile) -> dict[str, Any]:
     """Give what Polars' scans take: where the file is, and how it's reached."""
     if isinstance(file, Path):
         return {"source": file, "glob": False}
+    options: dict[str, str | int] = dict(file.storage_options())
+    if "retries" in signature(pl.scan_parquet).parameters:
+        # Older versions of Polars take text alone.
+        options = {name: str(value) for name, value in options.items()}
     return {
         "source": file.url,
         "glob": False,
-        "storage_options": dict(file.storage_options()),
+        "storage_options": options,
         # What finds credentials for the writing side finds them here.
         "credential_provider": None,
     }
