@@ -14,6 +14,7 @@ from tokenkit.jobs import Job, run
 from tokenkit.jobs.inspection import inspect
 from tokenkit.jobs.job_file import read_job_file
 from tokenkit.jobs.objects import ObjectPlace, place_of
+from tokenkit.jobs.proving import check_output
 from tokenkit.jobs.verification import verify
 from tokenkit.keys import create_keyring
 from tokenkit.keys.providers.passphrase import PassphraseProvider
@@ -125,3 +126,31 @@ def test_what_a_text_means():
     assert place_of("in/a.csv").name == "a.csv"
     with pytest.raises(tk.errors.JobError):
         place_of("https://lake.example/a.csv")
+
+
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "all/"])
+def test_what_a_job_wrote_is_checked(s3, ring, target):
+    """An object is compared with the digests of its run, and a value in clear is found in it."""
+    s3.put("in.parquet", parquet(FRAME))
+    job = Job(
+        operation="tokenize",
+        source=s3.place("in.parquet"),
+        target=s3.place(target),
+        policy=Policy.from_mapping(
+            {"columns": {"ssn": {"scheme": "us-ssn", "key": "people"}}, "unlisted": "keep"}
+        ),
+        keyring=ring,
+        mode="append" if target == "all/" else "replace",
+        prove=True,
+    )
+    report = run(job)
+    assert check_output(job, run=report.run, proofs=report.proofs).holds
+    if target == "out.csv":
+        lines = s3.get(target).splitlines()
+        lines[2] = b"078-05-1121,Rome"
+        # As whoever can write the object could, who leaves its sidecar.
+        s3.put(target, b"\n".join(lines))
+        found = check_output(job, run=report.run, proofs=report.proofs)
+        assert not found.holds
+        assert [(row.column, row.row) for row in found.differing] == [("ssn", 1)]
+        assert "078-05-1121" not in repr(found)
