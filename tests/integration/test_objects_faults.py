@@ -1,8 +1,11 @@
 """Object stores that refuse, break off or keep silent, and jobs that are killed."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -285,14 +288,18 @@ with Keyring.from_secrets(secrets) as ring:
 """
 
 
-def killed(proxy, source, target):
-    """Do a job in a process of its own, and kill it where the proxy holds a request."""
-    process = subprocess.Popen(
+def started(proxy, source, target):
+    """Do a job in a process of its own."""
+    return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(source), f"s3://{BUCKET}/{target}", proxy.address],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TOKENKIT_LINEAGE": "off"},
         stderr=subprocess.PIPE,
     )
-    with process:
+
+
+def killed(proxy, source, target):
+    """Do a job in a process of its own, and kill it where the proxy holds a request."""
+    with started(proxy, source, target) as process:
         while not proxy.stopped.wait(0.05):
             assert process.poll() is None, process.communicate()
         process.kill()
@@ -321,6 +328,27 @@ def test_killed_while_it_uploads(proxy, s3, job, ring, tmp_path, when, moment):
     tokens = pl.read_parquet(s3.get("out.parquet"))
     assert tokens.height == LARGE
     assert tokens["again"].equals(frame(LARGE)["again"])
+
+
+@pytest.mark.slow
+def test_interrupted_while_it_uploads(proxy, s3, tmp_path):
+    """Ctrl-C ends the job, and aborts its upload."""
+    source = tmp_path / "in.arrow"
+    frame(LARGE).write_ipc(source)
+    begun = threading.Event()
+
+    def slow(method, path):
+        if is_part(method, path):
+            begun.set()
+            time.sleep(1)
+
+    proxy.disturb = slow
+    with started(proxy, source, "out.csv") as process:
+        assert begun.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    assert s3.keys() == []
+    assert s3.uploads() == []
 
 
 @pytest.mark.slow

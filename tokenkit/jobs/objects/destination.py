@@ -83,11 +83,25 @@ class ObjectDestination:
                 outputs.add(_identity(rejects))
         for item in inputs:
             inlet = item.inlet
-            if isinstance(inlet, ObjectInlet) and _identity(inlet.file.place) in outputs:
+            if not isinstance(inlet, ObjectInlet):
+                continue
+            if _identity(inlet.file.place) in outputs:
                 raise JobError(
                     "the output would take the place of an object that is read",
                     file=inlet.shown,
                     hint="write to another place; the input is never changed",
+                )
+            # A prefix may be named without a slash, and shows by what was found below it.
+            source = job.source
+            if (
+                isinstance(source, ObjectPlace)
+                and inlet.file.place.key != source.key
+                and _covers(source.beside("/"), output)
+            ):
+                raise JobError(
+                    "the output lies below the prefix that is read",
+                    file=self.shown,
+                    hint="write to a place outside of it",
                 )
 
     def sweep(self, job: Job, run: str) -> None:
