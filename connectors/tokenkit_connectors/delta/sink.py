@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from tokenkit.errors import JobError
-from tokenkit.jobs.connectors import TableMode
+from tokenkit.jobs.connectors import TableMode, TableSource
+from tokenkit_connectors.added import written
 from tokenkit_connectors.columns import refuse_other_columns, refuse_run_column
-from tokenkit_connectors.delta.options import SinkOptions
+from tokenkit_connectors.delta.options import SinkOptions, SourceOptions
+from tokenkit_connectors.delta.source import DeltaSource
 from tokenkit_connectors.delta.tables import Place, explained, failures
 from tokenkit_connectors.delta.types import stored_type
 from tokenkit_connectors.foreign import needing
@@ -31,6 +33,9 @@ class DeltaSink:
 
     def __init__(self, options: SinkOptions) -> None:
         self._place = Place(options)
+        self._source = SourceOptions(
+            path=options.path, url=options.url, storage_options=options.storage_options
+        )
         self._run_column = options.run_column
         self.dataset = self._place.dataset
         self.shown = self._place.shown
@@ -41,6 +46,10 @@ class DeltaSink:
     def exists(self) -> bool:
         """Whether there is such a table now."""
         return self._place.open() is not None
+
+    def written(self, mode: TableMode, run: str) -> TableSource:
+        """Give what a run has written, to read."""
+        return written(DeltaSource(self._source), mode, self._run_column, run)
 
     def check(self, schema: pl.Schema, mode: TableMode) -> None:
         """Refuse columns that the table can't hold."""

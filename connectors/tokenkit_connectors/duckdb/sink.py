@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from tokenkit.errors import ConnectorFailed
-from tokenkit.jobs.connectors import TableMode
+from tokenkit.jobs.connectors import TableMode, TableSource
+from tokenkit_connectors.added import written
 from tokenkit_connectors.columns import refuse_other_columns, refuse_run_column
 from tokenkit_connectors.duckdb.connecting import MAIN, connected, do, failures
-from tokenkit_connectors.duckdb.options import SinkOptions
-from tokenkit_connectors.duckdb.source import dataset_of
+from tokenkit_connectors.duckdb.options import SinkOptions, SourceOptions
+from tokenkit_connectors.duckdb.source import DuckDBSource, dataset_of
 from tokenkit_connectors.duckdb.types import written_type
 from tokenkit_connectors.naming import TableName, quoted
 
@@ -37,6 +38,7 @@ class DuckDBSink:
 
     def __init__(self, options: SinkOptions) -> None:
         self._path = options.path
+        self._source = SourceOptions(path=options.path, wait=options.wait, table=options.table)
         self._wait = options.wait
         self._run_column = options.run_column
         self._table = TableName.parse(options.table, MAIN)
@@ -49,6 +51,10 @@ class DuckDBSink:
     def exists(self) -> bool:
         """Whether there is such a table now."""
         return self._columns() is not None
+
+    def written(self, mode: TableMode, run: str) -> TableSource:
+        """Give what a run has written, to read."""
+        return written(DuckDBSource(self._source), mode, self._run_column, run)
 
     def check(self, schema: pl.Schema, mode: TableMode) -> None:
         """Refuse columns that the table can't hold."""

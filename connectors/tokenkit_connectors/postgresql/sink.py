@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from tokenkit.errors import ConnectorFailed
-from tokenkit.jobs.connectors import TableMode
+from tokenkit.jobs.connectors import TableMode, TableSource
+from tokenkit_connectors.added import written
 from tokenkit_connectors.columns import refuse_other_columns, refuse_run_column
 from tokenkit_connectors.naming import TableName, quoted
 from tokenkit_connectors.postgresql.address import Address
 from tokenkit_connectors.postgresql.catalogue import FoundTable, find_table
 from tokenkit_connectors.postgresql.connecting import SCHEMA, connected, failures
-from tokenkit_connectors.postgresql.options import SinkOptions
+from tokenkit_connectors.postgresql.options import SinkOptions, SourceOptions
 from tokenkit_connectors.postgresql.replacing import Replacement, definition
 from tokenkit_connectors.postgresql.rows import FORMAT, encoded
+from tokenkit_connectors.postgresql.source import PostgresSource
 from tokenkit_connectors.postgresql.types import written_type
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class PostgresSink:
 
     def __init__(self, options: SinkOptions) -> None:
         self._address = Address.read(options.url)
+        self._source = SourceOptions(url=options.url, table=options.table)
         self._run_column = options.run_column
         self._wait = options.wait
         self._table = TableName.parse(options.table, SCHEMA)
@@ -39,6 +42,10 @@ class PostgresSink:
     def exists(self) -> bool:
         """Whether there is such a table now."""
         return self._found() is not None
+
+    def written(self, mode: TableMode, run: str) -> TableSource:
+        """Give what a run has written, to read."""
+        return written(PostgresSource(self._source), mode, self._run_column, run)
 
     def check(self, schema: pl.Schema, mode: TableMode) -> None:
         """Refuse columns that the table can't hold."""

@@ -9,6 +9,7 @@ from tests.integration.connectors.test_delta import DeltaFolder
 from tests.integration.connectors.test_duckdb import DuckDBFile
 from tokenkit.errors import InvalidValues, JobError, OutputExists
 from tokenkit.jobs import Job, run
+from tokenkit.jobs.proving import check_output
 from tokenkit.keys import Keyring
 from tokenkit.lineage import use_recorder
 from tokenkit.policy import Policy
@@ -51,13 +52,13 @@ def ring():
 
 
 @pytest.fixture
-def tokenize(system, people, ring, tmp_path):
-    """Tokenize the people into another table, and record it."""
+def job(system, people, ring, tmp_path):
+    """Make a job that tokenizes the people into another table, and is recorded."""
     with Database.open(f"sqlite:///{tmp_path / 'store.db'}") as database:
         recorder = StoreRecorder(database, AuditLog(database), audit_key)
         with use_recorder(recorder):
 
-            def running(**options):
+            def making(**options):
                 columns = options.pop("columns", {})
                 policy = Policy.from_mapping({
                     "columns": {
@@ -67,18 +68,22 @@ def tokenize(system, people, ring, tmp_path):
                     },
                     "unlisted": "keep",
                 })  # fmt: skip
-                return run(
-                    Job(
-                        operation="tokenize",
-                        source=system.source("people"),
-                        target=system.sink("tokens"),
-                        policy=policy,
-                        keyring=ring,
-                        **options,
-                    )
+                return Job(
+                    operation="tokenize",
+                    source=system.source("people"),
+                    target=system.sink("tokens"),
+                    policy=policy,
+                    keyring=ring,
+                    **options,
                 )
 
-            yield running
+            yield making
+
+
+@pytest.fixture
+def tokenize(job):
+    """Tokenize the people into another table."""
+    return lambda **options: run(job(**options))
 
 
 def test_a_table_goes_there_and_back(system, people, ring, tokenize):
@@ -96,6 +101,30 @@ def test_a_table_goes_there_and_back(system, people, ring, tokenize):
         )
     )
     assert system.rows("back").sort("n").equals(people)
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_what_was_written_is_checked_against_the_source(system, people, job, mode):
+    """One value in clear among the tokens of a table is found, though tables have no order."""
+    run(job(limit=1_000, overwrite=True))
+    made = job(prove=True, mode=mode, overwrite=True)
+    report = run(made)
+    found = check_output(made, run=report.run)
+    assert (found.holds, found.rows) == (True, COUNT)
+    row = COUNT - 77
+    clear = people["ssn"][row]
+    rows = system.rows("tokens")
+    own = pl.lit(value=True) if mode == "replace" else pl.col("tokenkit_run") == report.run
+    here = (pl.col("n") == row) & own
+    system.fill("tokens", rows.with_columns(ssn=pl.when(here).then(pl.lit(clear)).otherwise("ssn")))
+    found = check_output(made, run=report.run)
+    assert {name: column.holds for name, column in found.columns.items()} == {
+        "ssn": False,
+        "card": True,
+    }
+    assert found.columns["ssn"].differing == 1
+    assert found.located
+    assert clear not in repr(found)
 
 
 def test_a_second_run_replaces_and_never_doubles(system, tokenize):

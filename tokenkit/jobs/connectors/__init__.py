@@ -12,13 +12,20 @@ from tokenkit.jobs.connectors.registry import (
 )
 from tokenkit.jobs.connectors.sidecar import sidecar_of
 from tokenkit.jobs.connectors.streams import Stream
-from tokenkit.jobs.connectors.tables import TableMode, TableSink, TableSource, TableWriting
+from tokenkit.jobs.connectors.tables import (
+    ReadableTable,
+    TableMode,
+    TableSink,
+    TableSource,
+    TableWriting,
+)
 
 __all__ = [
     "Connector",
     "Format",
     "LocalPath",
     "Opening",
+    "ReadableTable",
     "Sink",
     "Source",
     "Stream",

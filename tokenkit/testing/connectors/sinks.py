@@ -14,7 +14,13 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tokenkit.errors import JobError, UnsupportedType
-from tokenkit.jobs.connectors import TableMode, TableSink, TableWriting, find_connector
+from tokenkit.jobs.connectors import (
+    ReadableTable,
+    TableMode,
+    TableSink,
+    TableWriting,
+    find_connector,
+)
 from tokenkit.testing.connectors.sources import said, stored
 from tokenkit.testing.connectors.system import System
 from tokenkit.testing.connectors.values import TYPES, numbered
@@ -88,6 +94,15 @@ class SinkConformance:
         for start in (10, 20):
             write(system, "rows", numbered(3, start), "append")
             assert self._numbers(system, "rows") == [0, 1, *range(start, start + 3)]
+
+    def test_what_a_run_has_written_is_read_again(self, system: System) -> None:
+        """Its own rows, of a table that was added to; so that they can be checked."""
+        write(system, "rows", numbered(2))
+        assert self._written(system, "replace", RUN) == [0, 1]
+        write(system, "rows", numbered(2, 10), "append", OTHER_RUN)
+        write(system, "rows", numbered(3, 20), "append")
+        assert self._written(system, "append", OTHER_RUN) == [10, 11]
+        assert self._written(system, "append", RUN) == [20, 21, 22]
 
     def test_append_refuses_other_columns(self, system: System) -> None:
         """A column that lacks, or one too many, is an error before anything is written."""
@@ -215,6 +230,15 @@ class SinkConformance:
         shown += said(caught.value)
         assert not [word for word in (*system.secrets, "4111") if word in "\n".join(shown)]
         assert self._numbers(system, "rows") == [0]
+
+    def _written(self, system: System, mode: TableMode, run: str) -> list[int]:
+        sink: object = system.sink("rows")
+        assert isinstance(sink, ReadableTable)
+        table = sink.written(mode, run)
+        assert table.dataset == system.sink("rows").dataset
+        found = table.scan().collect()
+        assert (found.columns, table.schema) == (["number", "text"], found.schema)
+        return sorted(found["number"])
 
     def _numbers(self, system: System, table: str) -> list[int] | None:
         found = system.rows(table)
