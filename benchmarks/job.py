@@ -63,6 +63,7 @@ def measure(rows: int, repeats: int = 3, suffix: str = "parquet") -> list[JobRun
             ],
             "copy": _tokenkit(place, "source", "copy", suffix),
             "tokenize": _tokenkit(place, "source", "tokenize", suffix),
+            "tokenize, proved": [*_tokenkit(place, "source", "tokenize", suffix), "--prove"],
             "tokenize, 3 % rejected": _tokenkit(place, "dirty", "reject", suffix),
         }
         found: dict[str, list[tuple[float, float, int]]] = {kind: [] for kind in commands}
