@@ -89,6 +89,7 @@ def _materialize(
         if error.report is not None:
             results.append(check_rejects(job, error.report, planned.key))
         raise
+    attempt.is_running = False
     if witness.record is None:
         raise NativeDefect("the job has ended, and its run wasn't recorded")
     shown = described(
@@ -98,7 +99,9 @@ def _materialize(
     results.append(check_rows(job, witness.record, planned.key))
     results.append(check_rejects(job, witness.record, planned.key))
     if planned.proves:
-        results.append(check_proof(job, report, planned.key))
+        # The metadata of a table's tokens stands where the run was recorded.
+        with use_recorder(witness):
+            results.append(check_proof(job, report, planned.key))
 
 
 def _variables(

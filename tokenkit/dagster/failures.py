@@ -29,11 +29,12 @@ class Attempt:
 
     Attributes
     ----------
-    has_begun
-        Whether rows were read: everything that can be refused before has not been.
+    is_running
+        Whether rows are being read: everything that can be refused before has not been, and
+        nothing is written yet.
     """
 
-    has_begun: bool = False
+    is_running: bool = False
 
 
 @contextlib.contextmanager
@@ -82,11 +83,11 @@ def may_pass(error: TokenkitError, attempt: Attempt) -> bool:
     Examples
     --------
     >>> from tokenkit.errors import InvalidValues
-    >>> begun = Attempt(has_begun=True)
+    >>> begun = Attempt(is_running=True)
     >>> may_pass(StoreUnavailable("no answer"), begun), may_pass(InvalidValues("no fit"), begun)
     (True, False)
     """
-    return isinstance(error, _PASSING) or (attempt.has_begun and type(error) is JobError)
+    return isinstance(error, _PASSING) or (attempt.is_running and type(error) is JobError)
 
 
 def _failure(error: TokenkitError, attempt: Attempt) -> dg.Failure:

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path, PurePosixPath
 
 import dagster as dg
 
 from tokenkit.jobs.connectors import format_of, known_suffix
 from tokenkit.lineage import Dataset
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def asset_key(dataset: Dataset, folder: Path) -> dg.AssetKey:
@@ -28,15 +31,15 @@ def asset_key(dataset: Dataset, folder: Path) -> dg.AssetKey:
     >>> asset_key(Dataset("file", "/shop/data/a.csv"), Path("/shop/jobs")).to_user_string()
     'data/a.csv'
     >>> asset_key(Dataset("postgres://db:5432", "shop.public.a"), Path("/")).to_user_string()
-    'postgres/db:5432/shop.public.a'
+    'postgres/db_5432/shop.public.a'
     """
     if dataset.namespace == "file":
-        near = os.path.relpath(dataset.name, folder.resolve())
-        inside = [part for part in PurePosixPath(near).parts if part not in {"..", "."}]
-        return dg.AssetKey(inside or ["files"])
+        near = PurePosixPath(os.path.relpath(dataset.name, folder.resolve()))
+        return dg.AssetKey(_steps(near) or ["files"])
     system, _, server = dataset.namespace.partition("://")
-    places = [system, server] if server else [system]
-    return dg.AssetKey([*places, *(p for p in PurePosixPath(dataset.name).parts if p != "/")])
+    # An embedded database is a file, of which the name will do.
+    place = _steps(PurePosixPath(server))[-1:]
+    return dg.AssetKey([system, *place, *_steps(PurePosixPath(dataset.name))])
 
 
 def lies_in(inner: Dataset, outer: Dataset) -> bool:
@@ -68,6 +71,12 @@ def kind_of(place: Dataset) -> str:
     if known_suffix(path):
         return format_of(path).name
     return "folder" if place.namespace == "file" else place.namespace.partition("://")[0]
+
+
+def _steps(path: PurePosixPath) -> list[str]:
+    """Give a path's steps as Dagster takes them: it makes names of Python out of them."""
+    steps = (part for part in path.parts if part not in {"..", ".", "/"})
+    return [_FOREIGN.sub("_", step) for step in steps]
 
 
 def partitions_name(name: str) -> str:

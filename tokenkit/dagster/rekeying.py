@@ -78,7 +78,7 @@ def rekey_job(
                 to=_version(config.to),
                 keyring=resources.keyring.keyring(),
             )
-            attempt.has_begun = True
+            attempt.is_running = True
             with use_recorder(resources.recorder.recorder()):
                 report = rekey_files(request)
         metadata = _described(report)

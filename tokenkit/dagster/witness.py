@@ -45,7 +45,7 @@ class Witness:
         """
         self._check(record)
         with self.recorder.recording(record, keyring) as recording:
-            self.attempt.has_begun = True
+            self.attempt.is_running = True
             yield _Watched(recording, self)
 
     def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:

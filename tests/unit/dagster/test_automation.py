@@ -26,7 +26,7 @@ partitions: {daily: 2026-01-01}
 
 
 def test_a_day_is_a_partition(location, instance):
-    """The job of a day reads and writes what the day names, and a backfill does several."""
+    """The job of a day reads and writes what the day names, and the asset knows its days."""
     location.write("orders", DAILY)
     (location.folder / "lake").mkdir()
     for day in ("2026-01-01", "2026-01-02"):
