@@ -14,6 +14,8 @@ from tokenkit.access.principals import Principal
 from tokenkit.access.tables.changes import utc_now
 from tokenkit.errors import AccessStale, AuditUnavailable, Forbidden, TokenkitError
 from tokenkit.lineage import AuditRecord
+from tokenkit.policy import ColumnRule
+from tokenkit.schemes import all_schemes
 from tokenkit.service.authorization import audit_refusal, forbidden
 from tokenkit.service.columns import Operation, ResolvedColumn, Target
 from tokenkit.service.guards import TokenCall, TokenResult
@@ -78,9 +80,26 @@ async def refuse(
         return
     # Names of what isn't there were made up by the caller, and may be values.
     known = isinstance(failure, Forbidden) and _is_known(state, target)
-    named = target.resource().named() if known else None
+    named = named_for_refusal(state, target) if known else None
     reason = failure.reason or failure.code
     await audit_refusal(state, principal.actor, operation, named, reason)
+
+
+def named_for_refusal(state: ServiceState, target: Target) -> str:
+    """Name a target whose key or policy is there; without a domain that the caller made up.
+
+    Whoever may make a call has its domain in the log, which is then part of what was done.
+    """
+    resource = target.resource()
+    if target.domain is None:
+        return resource.named()
+    domains = {scheme.name for scheme in all_schemes()} | {
+        fate.domain
+        for policy in state.policies.values()
+        for fate in policy.columns.values()
+        if isinstance(fate, ColumnRule)
+    }
+    return (resource if target.domain in domains else resource._replace(domain=None)).named()
 
 
 def _is_known(state: ServiceState, target: Target) -> bool:

@@ -17,6 +17,7 @@ from tokenkit.service.authentication import CurrentPrincipal, CurrentState
 from tokenkit.service.authorization import audit_refusal, forbidden, unknown
 from tokenkit.service.bodies.json import TokenBody
 from tokenkit.service.columns import ResolvedColumn
+from tokenkit.service.operations import named_for_refusal
 from tokenkit.service.routes.documentation import problems
 from tokenkit.service.routes.token_cursors import next_cursor, place_of
 from tokenkit.service.state import ServiceState
@@ -207,7 +208,7 @@ async def _readable(state: ServiceState, principal: Principal, body: TokenBody) 
     if decision.allowed and column is not None:
         return column
     # Names of what isn't there were made up by the caller, and may be values.
-    named = None if column is None else column.named
+    named = None if column is None else named_for_refusal(state, target)
     if not decision.allowed or failure is None:
         failure = forbidden(decision.reason)
     await audit_refusal(
