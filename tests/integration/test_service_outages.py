@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -29,7 +30,11 @@ def outage(request, postgresql, tmp_path):
     socket = str(postgresql.server.folder / ".s.PGSQL.5432")
     with proxied(socket) as proxy:
         url = f"postgresql://postgres@127.0.0.1:{proxy.port}/{postgresql.name}"
-        settings = {"audit_seconds": SECONDS, "database_seconds": SECONDS, "drain_seconds": 5.0}
+        settings: dict[str, Any] = {
+            "audit_seconds": SECONDS,
+            "database_seconds": SECONDS,
+            "drain_seconds": 5.0,
+        }
         with running(url, tmp_path, **settings) as service:
             try:
                 yield service, getattr(proxy, request.param), proxy.restore
