@@ -41,6 +41,14 @@ mutation ($selector: JobOrPipelineSelector!) {
     ... on PythonError { message }
   }
 }"""
+BACKFILL = """
+mutation ($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
 ASSET = """
 query ($key: AssetKeyInput!) {
   assetOrError(assetKey: $key) {
@@ -110,6 +118,14 @@ class Deployment:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         run: str = launched["run"]["runId"]
         return run
+
+    def backfill(self, asset: str, *partitions: str) -> str:
+        """Launch a backfill of an asset, and give its id."""
+        params = {"assetSelection": [{"path": [asset]}], "partitionNames": partitions}
+        launched = self.ask(BACKFILL, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        found: str = launched["backfillId"]
+        return found
 
     def materializations(self, asset: str) -> list[dict[str, Any]]:
         """List what an asset was, with metadata as a mapping."""

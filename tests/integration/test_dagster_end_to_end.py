@@ -22,6 +22,7 @@ from tokenkit.testing import write_customers
 
 PARTITION = "dagster/partition"
 FILES = {"clean": (500, 0.0), "dirty": (2_000, 0.05), "large": (600_000, 0.0)}
+DAYS = ("2026-01-01", "2026-01-02")
 CHECKS = ("every_row_accounted_for", "rejects_within_limit", "output_proved")
 
 
@@ -69,15 +70,15 @@ def drop(folder: Path) -> dict[str, Path]:
     return dropped
 
 
-def runs_of(deployment: Deployment, name: str, **filters: Any) -> list[dict[str, Any]]:
+def runs_of(deployment: Deployment, name: str) -> list[dict[str, Any]]:
     """Give the runs of a file, the newest first."""
-    runs = deployment.runs(pipelineName="customers_job", **filters)
+    runs = deployment.runs(pipelineName="customers_job")
     return [run for run in runs if run["tags"].get(PARTITION, "").startswith(f"{name}.csv@")]
 
 
 def kill_while_writing(deployment: Deployment, lake: Path) -> str:
     """Wait until the large file's run is writing, kill it with signal 9, and give the run."""
-    [begun] = until(lambda: runs_of(deployment, "large", statuses=["STARTED"]), "the large run")
+    [begun] = until(lambda: runs_of(deployment, "large"), "the large run")
     run: str = begun["runId"]
     pid = until(lambda: deployment.pid(run) or 0, "its process", 0.05)
 
@@ -92,9 +93,15 @@ def kill_while_writing(deployment: Deployment, lake: Path) -> str:
 
 @pytest.mark.slow
 def test_each_file_is_done_once_though_a_run_is_killed(place):
-    """Three files, one dirty and one large, whose run is killed: each is done once, and whole."""
+    """Three files, one dirty and one large, whose run is killed: each is done once, and whole.
+
+    Meanwhile two days are filled in.
+    """
     folder, deployment = place
     lake = folder / "data/lake/customers"
+    for day in DAYS:
+        write_customers(folder / f"data/orders/{day}.csv", 50, dirty=0)
+    backfill = deployment.backfill("orders", *DAYS)
     dropped = drop(folder)
     killed = kill_while_writing(deployment, lake)
 
@@ -113,6 +120,16 @@ def test_each_file_is_done_once_though_a_run_is_killed(place):
 
     support = deployment.launch("support_job")
     until(lambda: deployment.runs(runIds=[support])[0]["status"] == "SUCCESS", "the support job")
+
+    tags = [{"key": "dagster/backfill", "value": backfill}]
+
+    def filled():
+        days = [run for run in deployment.runs(tags=tags) if run["status"] == "SUCCESS"]
+        return {run["tags"][PARTITION] for run in days} == set(DAYS)
+
+    until(filled, "the backfill")
+    for day in DAYS:
+        assert pl.read_parquet(folder / f"data/lake/orders/{day}.parquet").height == 50
 
     check_files(lake, keys, dropped, folder / "data/support/customers.csv")
     dirty = pl.read_csv(dropped["dirty"], infer_schema=False)
@@ -176,6 +193,7 @@ def check_store(lake: Path, keys, url: str) -> None:
         complete = [run for run in stored.runs if run.status == "complete"]
         outputs = [run.outputs[0].dataset for run in complete if run.operation == "tokenize"]
         wanted = [of_file(lake / f"{key}.parquet") for key in keys.values()]
+        wanted += [of_file(lake.parent / f"orders/{day}.parquet") for day in DAYS]
         assert sorted(outputs) == sorted(wanted)
         for run in complete:
             assert stored.outcomes(run)[-1] == "complete"

@@ -8,6 +8,8 @@ import tokenkit as tk
 from tests.unit.dagster.conftest import POLICY, ROWS, SECRET
 from tokenkit.errors import JobError
 from tokenkit.jobs import run
+from tokenkit.jobs.recording import begun
+from tokenkit.lineage import current_recorder
 
 CUSTOMERS = """
 description: Customers of the shop
@@ -122,6 +124,39 @@ def test_an_error_that_may_pass_is_tried_again(location, instance, monkeypatch):
     result = location.run("customers_job", instance)
     restarts = [event for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
     assert (result.success, len(restarts)) == (False, 2)
+
+
+def test_what_the_system_refuses_while_rows_are_written_is_tried_again(
+    location, instance, monkeypatch
+):
+    """A full disk gets room: unlike what is refused before, or found out after."""
+
+    def refusing(job, progress):
+        with current_recorder().recording(begun("00" * 16, "tokenize"), job.keyring):
+            raise JobError("no space is left on the disk", file=str(job.target))
+
+    monkeypatch.setattr("tokenkit.dagster.assets.RETRIES", dg.RetryPolicy(max_retries=1))
+    monkeypatch.setattr("tokenkit.dagster.assets.run", refusing)
+    location.write("customers", CUSTOMERS)
+    result = location.run("customers_job", instance)
+    restarts = [event for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
+    assert (result.success, len(restarts)) == (False, 1)
+
+
+def test_an_output_that_cannot_be_proved_is_not_made_again(location, instance, monkeypatch):
+    """The output is there: the asset fails, and shows what it wrote."""
+
+    def refusing(*args, **named):
+        raise JobError("the sink can't be read")
+
+    monkeypatch.setattr("tokenkit.dagster.checks.check_output", refusing)
+    location.write("customers", CUSTOMERS)
+    location.put("in/customers.csv")
+    (location.folder / "lake").mkdir()
+    result = location.run("customers_job", instance)
+    assert not result.success
+    assert instance.get_latest_materialization_event(dg.AssetKey("customers")) is not None
+    assert not [event for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
 
 
 def test_values_that_do_not_fit_are_counted_and_not_shown(location, instance):
