@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -207,7 +208,7 @@ class RequestLimits:
             If it is one too many.
         """
         # A server that is reached by a socket in the file system knows no address.
-        if network := network_of(address):
+        if network := _network_of(address):
             await self._take("address", network)
 
     async def take(self, kind: Kind, id_: UUID) -> None:
@@ -252,6 +253,9 @@ class RequestLimits:
         if self._own.hit(item, kind, name):
             return None
         return self._memory.wait(item.key_for(kind, name), item.get_expiry())
+
+
+_network_of = lru_cache(maxsize=10_000)(network_of)
 
 
 def _redis(url: str) -> SharedLimiter:
