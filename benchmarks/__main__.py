@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import audit, connectors, job, kernel, lineage, objects, report
+from benchmarks import audit, connectors, job, kernel, lineage, objects, report, service
 from benchmarks.measure import Line, Measurement
 from benchmarks.workloads import TASKS, Task
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--no-job", action="store_true", help="leave out the jobs")
     parser.add_argument("--no-tables", action="store_true", help="leave out PostgreSQL's tables")
     parser.add_argument("--no-objects", action="store_true", help="leave out the object store")
+    parser.add_argument("--no-service", action="store_true", help="leave out the REST service")
     parser.add_argument("--no-store", action="store_true", help="leave out lineage and audit")
     parser.add_argument("--job-rows", type=int, default=10_000_000)
     parser.add_argument("--output", type=Path, help="also write the results; ends in .json or .md")
@@ -62,6 +63,9 @@ def main() -> None:
         sizes = {half // 5: 3, half: 3, 3 * half: 1}
         runs = [run for rows, repeats in sizes.items() for run in objects.measure(rows, repeats)]
         tables.append(report.objects_table(runs))
+    if not options.no_service:
+        console.print("measuring the service ...", style="dim")
+        tables.append(report.service_table(*service.results()))
     if not options.no_store:
         console.print("measuring lineage ...", style="dim")
         tables.append(report.lineage_table(*lineage.results(100_000, options.repeats)))

@@ -47,6 +47,10 @@ _AUDIT_NOTE = (
     "PostgreSQL with fsync and synchronous_commit on; batches of 50,000, each a transaction. The "
     "verifier is a process of its own."
 )
+_SERVICE_NOTE = (
+    "One worker, with API key, rights, limits and the audit log on PostgreSQL, asked by wrk over "
+    "the loopback; the echo is a bare FastAPI application that sends the same body back."
+)
 _CONNECTORS_NOTE = (
     "Five columns (bigint, two of digits as text, numeric, timestamptz), two of them tokenized, "
     "and the same job under a policy that keeps them. Server and job share the machine; CPU "
@@ -163,6 +167,12 @@ def connectors_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) ->
     """Jobs over tables beside a copy."""
     numbers = [dict(zip(headings, line, strict=True)) for line in lines]
     return Results("PostgreSQL to PostgreSQL", headings, lines, _CONNECTORS_NOTE, numbers)
+
+
+def service_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Results:
+    """The REST service beside a bare echo."""
+    numbers = [dict(zip(headings, line, strict=True)) for line in lines]
+    return Results("REST service", headings, lines, _SERVICE_NOTE, numbers)
 
 
 def audit_table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Results:

@@ -97,6 +97,16 @@ def transform(
     name: str,
     tweaks: SupportsArrowArray | None = None,
 ) -> ArrowArray: ...
+
+@final
+class ValueTransform:
+    """Runs a column specification on one value at a time; see ``tokenkit.engines.prepared``."""
+
+    def __new__(cls, specification: str) -> ValueTransform: ...
+    def run(
+        self, value: str | int | None, tweak: str | None = None
+    ) -> tuple[str | int | None, str | None]: ...
+
 def kernel() -> str: ...
 def select_kernel(name: str) -> str: ...
 

@@ -185,7 +185,7 @@ def test_records_of_tokens_are_revoked_purged_and_sealed_anew(admin, database_ur
     path = tmp_path / "keyring.json"
     with open_keyring(path) as ring, Database.open(database_url) as database:
         later = [datetime.now(UTC) - timedelta(days=2)]
-        records = TokenRecords(database, ring, clock=lambda: later[0])
+        records = TokenRecords(database, lambda: ring, clock=lambda: later[0])
         with database.read() as connection:
             caller = find_user(connection, "billing").id
         new: dict[str, Any] = {"key": "access", "key_id": 7, "domain": "digits", "scheme": "digits"}
@@ -203,7 +203,7 @@ def test_records_of_tokens_are_revoked_purged_and_sealed_anew(admin, database_ur
     assert RUNNER.invoke(app, ["keys", "rotate", str(path), "access"]).exit_code == 0
     assert "Sealed 2 records anew" in admin("token", "reseal").output
     with open_keyring(path) as ring, Database.open(database_url) as database:
-        records = TokenRecords(database, ring)
+        records = TokenRecords(database, lambda: ring)
         found = records.ended(caller, 7, "digits", ["123456", "654321", "111111"])
         assert found == {0: "expired", 1: "revoked"}
         assert records.find(lasting.id).metadata == {"order": 1}

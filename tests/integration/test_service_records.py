@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.services import running
@@ -234,3 +237,48 @@ def test_limits_and_quotas_answer_429(tmp_path):
         limited = service.post("/v1/tokenize", body)
         assert (limited.status_code, limited.json()["reason"]) == (429, "address")
         assert service.client.get("/health/live").status_code == 200
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.int64(),
+    ],
+    ids=str,
+)
+def test_expired_tokens_in_bulk_bodies(quick_service, kind):
+    """Null stands in their places with the reason, whatever type the column has."""
+    key = quick_service.caller(*RIGHTS)
+    target: dict[str, Any] = {"scheme": "digits", "key": "people"}
+    values: list[Any] = ["4539578763", "6011000990", "3056930902"]
+    if kind == pa.int64():
+        values = [int(value) for value in values]
+        target["parameters"] = {"width": 10}
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    asked: list[dict[str, Any]] = [{}, {"expires_at": soon}, {"store": True}]
+    tokens = [
+        quick_service.post("/v1/tokenize", {**target, "value": value, **more}, key).json()["token"]
+        for value, more in zip(values, asked, strict=True)
+    ]
+    in_time(quick_service, minutes=2)
+    table = pa.table({"v": pa.array([*tokens, None]).cast(kind)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    answer = quick_service.client.post(
+        "/v1/detokenize",
+        params={**target, "parameters": json.dumps(target.get("parameters", {}))},
+        content=sink.getvalue(),
+        headers={"authorization": f"Bearer {key}", "content-type": ARROW},
+    )
+    assert answer.status_code == 200, answer.text
+    found = pa.ipc.open_stream(answer.content).read_all()
+    assert found["value"].to_pylist() == [values[0], None, values[2], None]
+    assert found["reason"].to_pylist() == [None, "expired", None, None]

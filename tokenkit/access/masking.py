@@ -32,3 +32,18 @@ def masked(values: pl.Expr) -> pl.Expr:
     # Over every character, line ends among them.
     hidden = text.str.replace_all("(?s).", "*").str.head(length - shown)
     return pl.when(length == 0).then(text).otherwise(hidden + text.str.tail(shown))
+
+
+def mask(value: str | int | None) -> str | None:
+    """Hide all but the last four characters of one value, as :func:`masked` does of a column.
+
+    Examples
+    --------
+    >>> mask("4539578763621486"), mask(12345), mask(None)
+    ('************1486', '*****', None)
+    """
+    if value is None:
+        return None
+    text = str(value)
+    shown = SHOWN if len(text) >= SHORTEST else 0
+    return "*" * (len(text) - shown) + text[len(text) - shown :]

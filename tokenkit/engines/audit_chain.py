@@ -53,8 +53,9 @@ FaultKind: TypeAlias = Literal[
 ]
 """What is wrong with a record, a batch or the log."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""From where the times of records are counted."""
+MICROSECOND = timedelta(microseconds=1)
 
 
 def microseconds(moment: datetime) -> int:
@@ -65,7 +66,7 @@ def microseconds(moment: datetime) -> int:
     >>> microseconds(datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC))
     1000005
     """
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // MICROSECOND
 
 
 def moment(count: int) -> datetime | None:
@@ -77,7 +78,7 @@ def moment(count: int) -> datetime | None:
     '1970-01-01T00:00:01.000005+00:00'
     """
     try:
-        return _EPOCH + timedelta(microseconds=count)
+        return EPOCH + timedelta(microseconds=count)
     except OverflowError:
         return None
 

@@ -28,11 +28,40 @@ class PreparedColumn:
     (1, [None, 'too_short'])
     """
 
-    __slots__ = ("_specification", "call")
+    __slots__ = ("_one", "_specification", "call")
 
     def __init__(self, call: ColumnCall) -> None:
         self.call = call
         self._specification = call.specification
+        with translated():
+            self._one = _native.ValueTransform(self._specification)
+
+    def run_one(
+        self, value: str | int | None, tweak: str | None = None
+    ) -> tuple[str | int | None, str | None]:
+        """Give what one value becomes, and why if it doesn't fit; as :meth:`run` does of an array.
+
+        Raises
+        ------
+        UnsupportedType
+            If the value is neither a string nor an integer of 64 bits, or the scheme doesn't take
+            integers.
+        KeyringError
+            If the key is no longer loaded.
+
+        Examples
+        --------
+        >>> from tokenkit.hazmat import keyring_from_bytes
+        >>> from tokenkit.policy import ColumnRule
+        >>> ring = keyring_from_bytes({"people": bytes(range(32))})
+        >>> rule = ColumnRule.build("digits", key="people")
+        >>> version = ring["people"].primary
+        >>> call = ColumnCall(rule=rule, version=version, operation="tokenize", output="outcome")
+        >>> PreparedColumn(call).run_one("12")
+        (None, 'too_short')
+        """
+        with translated():
+            return self._one.run(value, tweak)
 
     def run(self, values: pa.Array, tweaks: pa.Array | None = None) -> tuple[pa.Array, pa.Array]:
         """Give what each value becomes, and why the others don't fit.

@@ -54,11 +54,10 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Boundary, settings=chosen)
-    app.add_middleware(Measured, metrics=metrics)
     problems.register(app)
-    # First, so that they are found first.
-    app.include_router(tokens.router)
+    direct = tokens.add_routes(app)
+    app.add_middleware(Boundary, settings=chosen, direct=direct)
+    app.add_middleware(Measured, metrics=metrics)
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's way to extend it

@@ -20,6 +20,7 @@ from tokenkit.errors import AuditUnavailable, StoreError, StoreUnavailable, Toke
 from tokenkit.keys import KeyVersion
 from tokenkit.lineage import AuditRecord
 from tokenkit.store.audit import AuditLog
+from tokenkit.store.audit.groups import write_group
 from tokenkit.store.database import Database
 
 Work: TypeAlias = Callable[[Connection], None]
@@ -72,6 +73,7 @@ class AuditWriter:
         self._records = 0
         self._changed = threading.Condition()
         self._ending = False
+        self._newest: KeyVersion | None = None
         self.batches = 0
         self.written = 0
         self.failed = 0
@@ -96,7 +98,7 @@ class AuditWriter:
 
     def token_hash(self, domain: str, token: str) -> bytes:
         """Give the keyed hash by which records name a token."""
-        return token_hash(self._key(), domain, token)
+        return token_hash(self._newest or self._key(), domain, token)
 
     async def write(self, records: Sequence[AuditRecord], within: Sequence[Work] = ()) -> None:
         """Write records, and wait until they are in the log.
@@ -171,12 +173,17 @@ class AuditWriter:
         refused: dict[_Waiting, TokenkitError] = {}
         failure: TokenkitError | None = None
         try:
-            with self._database.begin() as connection:
-                records: list[AuditRecord] = []
-                for one in group:
-                    if _done_within(connection, one, refused):
-                        records += one.records
-                self._log.append(connection, records, self._key())
+            self._newest = self._key()
+            if any(one.within for one in group):
+                with self._database.begin() as connection:
+                    records: list[AuditRecord] = []
+                    for one in group:
+                        if _done_within(connection, one, refused):
+                            records += one.records
+                    self._log.append(connection, records, self._newest)
+            else:
+                found = [record for one in group for record in one.records]
+                write_group(self._database, self._log, found, self._newest)
         except StoreUnavailable as error:
             failure = error
         except TokenkitError as error:

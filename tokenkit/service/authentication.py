@@ -21,6 +21,10 @@ BEARER = HTTPBearer(
 )
 
 
+_KNOWN = "tokenkit.principal"
+"""Where a request that has been authenticated says so: it counts once against limits."""
+
+
 async def authenticated(request: Request, state: ServiceState) -> Principal:
     """Say who asks.
 
@@ -36,6 +40,9 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
     TooManyRequests
         If it is known who asks, and it is one request too many.
     """
+    known: Principal | None = request.scope.get(_KNOWN)
+    if known is not None:
+        return known
     shown = request.headers.get("authorization", "")
     kind, _, secret = shown.partition(" ")
     if kind.lower() != SCHEME or not secret:
@@ -46,7 +53,7 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
         )
     held = state.rights.held(secret)
     if held is not None:
-        return await _within_limits(state, held)
+        return await _within_limits(request, state, held)
     is_key = is_bearer(secret, API_KEY)
     if not is_key and not is_bearer(secret, SESSION):
         raise NotAuthenticated(
@@ -62,13 +69,14 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
     except NotAuthenticated as exc:
         refused = exc
     else:
-        return await _within_limits(state, found)
+        return await _within_limits(request, state, found)
     await audit_refusal(state, UNAUTHENTICATED, "authenticate", None, refused.reason)
     raise refused
 
 
-async def _within_limits(state: ServiceState, principal: Principal) -> Principal:
+async def _within_limits(request: Request, state: ServiceState, principal: Principal) -> Principal:
     await state.limits.take("api_key" if principal.via == "api-key" else "session", principal.id)
+    request.scope[_KNOWN] = principal
     return principal
 
 

@@ -1,6 +1,7 @@
 """The outermost part: how many requests at a time, how large; and no error gets beyond it."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("tokenkit.service")
 BULK_PATHS: Final = frozenset({"/v1/tokenize", "/v1/detokenize"})
 """Where bodies may be larger, if they aren't JSON."""
+ROUTE: Final = "tokenkit.route"
+"""Where a request that is answered without the application's routing names its route."""
 _JSON: Final = b"application/json"
 _UNCOUNTED: Final = ("/health/", "/metrics")
 
@@ -30,11 +33,17 @@ class Boundary:
         What is wrapped.
     settings
         The limits.
+    direct
+        What answers POST by path without the application's routing and its middleware, which cost
+        more than the tokens do.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServiceSettings, direct: Mapping[str, ASGIApp]
+    ) -> None:
         self._app = app
         self._settings = settings
+        self._direct = direct
         self.in_flight = 0
         self.shed = 0
 
@@ -55,6 +64,9 @@ class Boundary:
             self.in_flight -= counted
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+        if app is not None:
+            scope[ROUTE] = scope["path"]
         length, kind = _body_headers(scope)
         most = self._most(scope["path"], kind)
         body: Receive | None = receive
@@ -79,7 +91,7 @@ class Boundary:
             await send(message)
 
         try:
-            await self._app(scope, body, sending)
+            await (app or self._app)(scope, body, sending)
         except Exception as exc:  # noqa: BLE001 - its text may quote values, and goes nowhere
             _LOG.error("an unforeseen %s%s", type(exc).__name__, place_of(exc))
             if not started:

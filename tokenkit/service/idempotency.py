@@ -131,7 +131,7 @@ class IdempotencyKeys:
     database
         The store's.
     keyring
-        Where the key is that hashes are made with; see
+        Gives the keyring as it is now, whose key makes the hashes; see
         :func:`~tokenkit.access.sealing.access_key`.
     size
         How many requests that were carried out are held in the process.
@@ -142,7 +142,7 @@ class IdempotencyKeys:
     def __init__(
         self,
         database: Transactions,
-        keyring: Keyring,
+        keyring: Callable[[], Keyring],
         *,
         size: int = MOST_HELD,
         clock: Callable[[], datetime] = utc_now,
@@ -316,7 +316,7 @@ class IdempotencyKeys:
         return attempt
 
     def _versions(self) -> list[KeyVersion]:
-        key = access_key(self._keyring)
+        key = access_key(self._keyring())
         loaded = [version for version in key.versions if version.handle is not None]
         return sorted(loaded, key=lambda version: version.number != key.primary_number)
 

@@ -16,13 +16,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tokenkit.service.boundary import ROUTE
 from tokenkit.service.guards import TokenCall, TokenResult
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client knows the folder of several workers."""
 UNMATCHED = "unmatched"
 """The route of requests whose path there isn't; paths have ids in them."""
-
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -226,7 +226,7 @@ class Measured:
         finally:
             self._metrics.in_flight -= 1
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            route = getattr(scope.get("route"), "path", UNMATCHED)
+            route = getattr(scope.get("route"), "path", None) or scope.get(ROUTE, UNMATCHED)
             self._metrics.request(method, route, status, time.perf_counter() - began)
 
 
@@ -247,10 +247,9 @@ class MetricsGuard:
 
     async def after(self, call: TokenCall, result: TokenResult) -> None:
         """Count the values."""
-        done = result.reasons.null_count
-        rule = call.column.rule
+        failed, rule = result.failed, call.column.rule
         self._metrics.values(
-            call.operation, rule.scheme.name, rule.key, done=done, failed=len(call.values) - done
+            call.operation, rule.scheme.name, rule.key, done=call.count - failed, failed=failed
         )
 
     async def failed(self, call: TokenCall) -> None:

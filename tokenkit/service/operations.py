@@ -9,7 +9,7 @@ import pyarrow as pa
 from starlette.requests import Request
 
 from tokenkit.access.decisions import Decision
-from tokenkit.access.masking import masked
+from tokenkit.access.masking import mask, masked
 from tokenkit.access.principals import Principal
 from tokenkit.access.tables.changes import utc_now
 from tokenkit.errors import AccessStale, AuditUnavailable, Forbidden, TokenkitError
@@ -18,7 +18,7 @@ from tokenkit.policy import ColumnRule
 from tokenkit.schemes import all_schemes
 from tokenkit.service.authorization import audit_refusal, forbidden
 from tokenkit.service.columns import Operation, ResolvedColumn, Target
-from tokenkit.service.guards import TokenCall, TokenResult
+from tokenkit.service.guards import ManyValues, OneValue, TokenCall, TokenResult
 from tokenkit.service.state import ServiceState
 
 
@@ -122,10 +122,8 @@ async def perform(
     principal: Principal,
     operation: Operation,
     permission: Permission,
-    values: pa.Array,
-    tweaks: pa.Array | None,
+    given: OneValue | ManyValues,
     *,
-    single: bool,
     extra: dict[str, Any] | None = None,
 ) -> TokenResult:
     """Make a call, and write it down before anything of it is given out.
@@ -144,22 +142,14 @@ async def perform(
         column=column,
         decision=permission.decision,
         purpose=permission.purpose,
-        values=values,
-        tweaks=tweaks,
-        single=single,
+        given=given,
         extra=extra or {},
     )
     failure: TokenkitError
     try:
         for guard in state.guards:
             await guard.before(call)
-        if len(values) > _INLINE:
-            found, reasons = await state.run(column.call.run, values, tweaks)
-        else:
-            found, reasons = column.call.run(values, tweaks)
-        if permission.decision.outcome == "masked":
-            found = _masked(found)
-        result = TokenResult(found=found, reasons=reasons)
+        result = await _run(state, call)
         for guard in state.guards:
             await guard.after(call, result)
         record = audit_record(state, call, result)
@@ -179,6 +169,19 @@ async def perform(
     raise failure
 
 
+async def _run(state: ServiceState, call: TokenCall) -> TokenResult:
+    column, given = call.column.call, call.given
+    hidden = call.decision.outcome == "masked"
+    if isinstance(given, OneValue):
+        found, reason = column.run_one(given.value, given.tweak)
+        return TokenResult(mask(found) if hidden else found, reason)
+    if len(given.values) > _INLINE:
+        values, reasons = await state.run(column.run, given.values, given.tweaks)
+    else:
+        values, reasons = column.run(given.values, given.tweaks)
+    return TokenResult(_masked(values) if hidden else values, reasons)
+
+
 async def _tell_failed(state: ServiceState, call: TokenCall) -> None:
     for guard in state.guards:
         await guard.failed(call)
@@ -195,21 +198,21 @@ def _masked(values: pa.Array) -> pa.Array:
 
 def audit_record(state: ServiceState, call: TokenCall, result: TokenResult) -> AuditRecord:
     """Say what was done; a single value is named by the keyed hash of its token."""
-    column, count = call.column, len(call.values)
-    failed = count - result.reasons.null_count
+    column, count, failed = call.column, call.count, result.failed
     detail: dict[str, Any] = {}
     if call.purpose is not None:
         detail["purpose"] = call.purpose
     if call.decision.outcome == "masked":
         detail["masked"] = True
-    if failed and not call.single:
+    token_hash = reason = None
+    if isinstance(call.given, OneValue):
+        made, reason = result.first
+        token = made if call.operation == "tokenize" else call.given.value
+        if token is not None and not failed:
+            token_hash = state.audit.token_hash(column.rule.domain, str(token))
+    elif failed:
         counted = pl.Series(result.reasons).drop_nulls().value_counts()
         detail["reasons"] = dict(sorted(counted.iter_rows()))
-    token_hash = None
-    if call.single and not failed:
-        token = (result.found if call.operation == "tokenize" else call.values)[0].as_py()
-        if token is not None:
-            token_hash = state.audit.token_hash(column.rule.domain, str(token))
     return AuditRecord(
         at=utc_now(),
         actor=call.principal.actor,
@@ -219,7 +222,7 @@ def audit_record(state: ServiceState, call: TokenCall, result: TokenResult) -> A
         key=column.version.name,
         key_id=column.version.id,
         count=count,
-        reason=result.reasons[0].as_py() if call.single and failed else None,
+        reason=reason,
         token_hash=token_hash,
         detail=json.dumps(detail, sort_keys=True) if detail else None,
     )

@@ -52,7 +52,7 @@ class QuotaGuard:
         """Count the values, or refuse all of them."""
         principal = call.principal
         subject = principal.id if principal.via == "api-key" else principal.user_id
-        count = len(call.values)
+        count = call.count
         if not self._state.quotas.take(subject, count):
             await self._state.run(self._state.quotas.take_more, subject, count)
 

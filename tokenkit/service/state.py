@@ -159,7 +159,7 @@ class _Opening:
         )
         rights = stack.enter_context(RightsCache(database, background=True))
         columns = ColumnCalls(
-            lambda: self._opened.keyring, lambda: self._opened.policies, settings.column_calls
+            self._current_keyring, lambda: self._opened.policies, settings.column_calls
         )
         self._state = ServiceState(
             settings=settings,
@@ -178,8 +178,10 @@ class _Opening:
                 size=settings.limit_counters,
             ),
             quotas=DailyQuotas(database, settings.daily_values or None),
-            records=TokenRecords(database, keyring, size=settings.token_records),
-            idempotency=IdempotencyKeys(database, keyring, size=settings.idempotency_keys),
+            records=TokenRecords(database, self._current_keyring, size=settings.token_records),
+            idempotency=IdempotencyKeys(
+                database, self._current_keyring, size=settings.idempotency_keys
+            ),
             metrics=self._metrics,
         )
         self._state.guards += [
@@ -199,8 +201,11 @@ class _Opening:
         assert self._state is not None  # noqa: S101 - nothing is asked before it is there
         return self._state
 
+    def _current_keyring(self) -> Keyring:
+        return self._opened.keyring
+
     def _audit_key(self) -> KeyVersion:
-        return audit_key(self._opened.keyring)
+        return audit_key(self._current_keyring())
 
 
 @asynccontextmanager

@@ -16,6 +16,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 _LOOK_SECONDS = 0.2
+_SURE_SECONDS = 1.0
+"""How long after its last use a connection isn't looked at before the next one."""
+_USED = "tokenkit_used"
 
 
 @dataclass(slots=True)
@@ -43,13 +46,14 @@ class Deadlines:
     def watch(self, engine: Engine) -> None:
         """Begin with an engine for PostgreSQL."""
         event.listen(engine, "checkout", self._checkout)
-        for name in ("checkin", "close", "invalidate", "close_detached"):
+        event.listen(engine, "checkin", self._checkin)
+        for name in ("close", "invalidate", "close_detached"):
             event.listen(engine, name, self._end)
 
     def _checkout(self, driver: Any, record: Any, _proxy: object) -> None:
         try:
             self._begin(driver)
-            if not record.fresh:
+            if not record.fresh and time.monotonic() - record.info.get(_USED, 0.0) > _SURE_SECONDS:
                 with driver.cursor() as cursor:
                     cursor.execute("SELECT 1")
                 driver.rollback()
@@ -59,6 +63,10 @@ class Deadlines:
             alive = True
         if not alive:
             raise DisconnectionError
+
+    def _checkin(self, driver: Any, record: Any) -> None:
+        self._end(driver)
+        record.info[_USED] = time.monotonic()
 
     def _begin(self, driver: Any) -> None:
         # A descriptor of its own: the driver's number may be another file's by the time it ends.

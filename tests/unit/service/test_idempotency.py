@@ -33,7 +33,7 @@ def request(body=BODY, target="/v1/tokenize"):
 @pytest.fixture
 def keys(database, ring, clock):
     """Keep idempotency keys in a database of each back end."""
-    return IdempotencyKeys(database, ring, clock=clock, monotonic=clock.monotonic)
+    return IdempotencyKeys(database, lambda: ring, clock=clock, monotonic=clock.monotonic)
 
 
 def refusal(keys, *given):
@@ -48,7 +48,7 @@ def test_a_request_is_carried_out_once(keys, database, ring, clock):
     assert first.is_first
     assert refusal(keys, CALLER, KEY, request()) == "under_way"
     keys.complete(first, 201, "api-key:17")
-    other = IdempotencyKeys(database, ring, clock=clock, monotonic=clock.monotonic)
+    other = IdempotencyKeys(database, lambda: ring, clock=clock, monotonic=clock.monotonic)
     for worker in (keys, other, other):
         again = worker.begin(CALLER, KEY, request())
         assert (again.is_first, again.status, again.reference) == (False, 201, "api-key:17")
@@ -150,7 +150,7 @@ from tokenkit.store.database import Database
 
 ring = keyring_from_bytes({"access": bytes(range(32))})
 with ring, Database.open(sys.argv[1]) as database:
-    keys = IdempotencyKeys(database, ring)
+    keys = IdempotencyKeys(database, lambda: ring)
     sys.stdin.readline()
     try:
         keys.begin(UUID(int=1), "key", RequestParts("POST", "/", "", b""))

@@ -27,7 +27,7 @@ OTHER = "4929001122334455"
 @pytest.fixture
 def records(database, ring, clock):
     """Keep records in a database of each back end."""
-    return TokenRecords(database, ring, clock=clock, monotonic=clock.monotonic)
+    return TokenRecords(database, lambda: ring, clock=clock, monotonic=clock.monotonic)
 
 
 def new(token=TOKEN, *, key_id=7, domain="credit-card", **more):
@@ -142,7 +142,7 @@ def test_who_keeps_nothing_asks_once(database, records, callers, clock):
 
 def test_another_workers_revocation_counts_in_time(database, records, callers, ring, clock):
     """What is held is never older than two seconds."""
-    other = TokenRecords(database, ring, clock=clock, monotonic=clock.monotonic)
+    other = TokenRecords(database, lambda: ring, clock=clock, monotonic=clock.monotonic)
     (kept,) = records.keep(callers[0], [new()])
     assert ended(other, callers[0]) == {}
     revoke(records, kept.id)
@@ -350,7 +350,7 @@ def test_the_service_may_keep_and_the_others_may_not(postgresql, ring, clock):
         database=postgresql.name,
     )
     with Database.open(server.url(postgresql.name, "ann_service")) as database:
-        records = TokenRecords(database, ring, clock=clock, monotonic=clock.monotonic)
+        records = TokenRecords(database, lambda: ring, clock=clock, monotonic=clock.monotonic)
         (kept,) = records.keep(caller, [new(metadata={"a": 1}, expires=START + timedelta(1))])
         assert revoke(records, kept.id)
         assert ended(records, caller) == {0: "revoked"}

@@ -55,7 +55,7 @@ def revoke(
     from tokenkit.store.database import Database
 
     with change(keyring, kek) as (work, ring), Database.open() as database:
-        if TokenRecords(database, ring).revoke(work.connection, id):
+        if TokenRecords(database, lambda: ring).revoke(work.connection, id):
             work.record("token.revoke", f"token:{id}")
     typer.echo(f"Revoked {id}", err=True)
 
@@ -71,7 +71,7 @@ def _changed(
     with change(keyring, kek) as (work, _):
         work.record(action, "token:*", outcome="prepared")
     with opened(keyring, kek) as ring, Database.open() as database:
-        records = TokenRecords(database, ring)
+        records = TokenRecords(database, lambda: ring)
         count = records.reseal() if before is None else records.purge(before)
     with change(keyring, kek) as (work, _):
         work.record(action, "token:*", records=count)

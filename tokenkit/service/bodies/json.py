@@ -8,11 +8,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_core import to_json
 
 from tokenkit.errors import InvalidRequest, RequestTooLarge
-from tokenkit.service.bodies.values import values_array
+from tokenkit.service.bodies.values import not_values, values_array
 from tokenkit.service.columns import Target
+from tokenkit.service.guards import ManyValues, OneValue
 from tokenkit.service.problems import complaints
 
 MEDIA_TYPE = "application/json"
+_BOUND = 2**63
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Value = Annotated[
@@ -140,7 +142,7 @@ class TokenBody(_Strict):
             with_tweak=with_tweak,
         )
 
-    def arrays(self, most: int) -> tuple[pa.Array, pa.Array | None]:
+    def given(self, most: int) -> OneValue | ManyValues:
         """Give the values, and the tweak of each.
 
         Raises
@@ -156,28 +158,26 @@ class TokenBody(_Strict):
                 location="body.value",
                 reason="value_or_values",
             )
-        values = [self.value] if self.values is None else self.values
-        if len(values) > most:
+        if self.values is None:
+            if self.tweaks is not None:
+                raise _not_a_tweak_for_each()
+            if type(self.value) is int and not -_BOUND <= self.value < _BOUND:
+                raise not_values("body.value")
+            return OneValue(self.value, self.tweak)
+        if len(self.values) > most:
             raise RequestTooLarge(
                 f"a list has at most {most:,} values",
                 reason="values",
-                count=len(values),
+                count=len(self.values),
                 hint="send several lists, or Arrow or NDJSON, which may be longer",
             )
-        array = values_array(values, "body.value" if self.single else "body.values")
-        return array, self._tweaks(len(values))
+        return ManyValues(values_array(self.values), self._tweaks(len(self.values)))
 
     def _tweaks(self, count: int) -> pa.Array | None:
-        if self.tweak is not None and self.tweaks is None:
-            return pa.array([self.tweak] * count, pa.string())
         if self.tweaks is None:
-            return None
-        if self.tweak is not None or self.single or len(self.tweaks) != count:
-            raise InvalidRequest(
-                "there is one tweak, or a list of as many tweaks as values",
-                location="body.tweaks",
-                reason="tweaks",
-            )
+            return None if self.tweak is None else pa.array([self.tweak] * count, pa.string())
+        if self.tweak is not None or len(self.tweaks) != count:
+            raise _not_a_tweak_for_each()
         return pa.array(self.tweaks, pa.string())
 
 
@@ -236,6 +236,14 @@ def _unreadable(exc: ValidationError, place: str) -> InvalidRequest:
 def write_answer(fields: dict[str, Any]) -> bytes:
     """Write an answer."""
     return to_json(fields)
+
+
+def _not_a_tweak_for_each() -> InvalidRequest:
+    return InvalidRequest(
+        "there is one tweak, or a list of as many tweaks as values",
+        location="body.tweaks",
+        reason="tweaks",
+    )
 
 
 def _neither() -> InvalidRequest:

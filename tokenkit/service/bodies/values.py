@@ -7,10 +7,8 @@ import pyarrow as pa
 
 from tokenkit.errors import InvalidRequest
 
-_BOUND = 2**63
 
-
-def values_array(values: Sequence[Any], location: str = "body.values") -> pa.Array:
+def values_array(values: Sequence[Any]) -> pa.Array:
     """Put values into an array of strings or of integers.
 
     Raises
@@ -33,7 +31,12 @@ def values_array(values: Sequence[Any], location: str = "body.values") -> pa.Arr
             return pa.array(values, pa.int64())
         except (pa.ArrowException, OverflowError):
             kinds = set()
-    raise InvalidRequest(
+    raise not_values("body.values")
+
+
+def not_values(location: str) -> InvalidRequest:
+    """Say that what stands there can't be values."""
+    return InvalidRequest(
         "values are all strings, or all integers of 64 bits; null is null",
         location=location,
         reason="value_type",

@@ -17,6 +17,7 @@ from tokenkit.service.authentication import CurrentPrincipal, CurrentState
 from tokenkit.service.authorization import audit_refusal, forbidden, unknown
 from tokenkit.service.bodies.json import TokenBody
 from tokenkit.service.columns import ResolvedColumn
+from tokenkit.service.guards import ManyValues, OneValue
 from tokenkit.service.operations import named_for_refusal
 from tokenkit.service.routes.documentation import problems
 from tokenkit.service.routes.token_cursors import next_cursor, place_of
@@ -151,18 +152,15 @@ async def validate(
     if body.store or body.metadata is not None or body.expires_at is not None:
         raise InvalidRequest("nothing is kept here", location="body.store", reason="tokenize_only")
     column = await _readable(state, principal, body)
-    tokens, tweaks = body.arrays(state.settings.most_values)
-    found, reasons = await state.run(column.call.run, tokens, tweaks)
-    del found
-    given = tokens.to_pylist()
+    tokens, reasons = await state.run(_looked_at, column, body.given(state.settings.most_values))
     place = (column.version.id, column.rule.domain)
     states: dict[int, State] = await state.run(
-        state.records.states_of, principal.user_id, *place, given
+        state.records.states_of, principal.user_id, *place, tokens
     )
     sealed = column.rule.scheme.algorithm == _SEALED
     results = [
         _validity(reason, states.get(position), sealed=sealed)
-        for position, reason in enumerate(reasons.to_pylist())
+        for position, reason in enumerate(reasons)
     ]
     await _write(
         state,
@@ -174,6 +172,16 @@ async def validate(
         count=len(results),
     )
     return ValidityAnswer(results=results)
+
+
+def _looked_at(
+    column: ResolvedColumn, given: OneValue | ManyValues
+) -> tuple[list[str | int | None], list[str | None]]:
+    """Give the tokens, and why those that aren't well-formed aren't."""
+    if isinstance(given, OneValue):
+        return [given.value], [column.call.run_one(given.value, given.tweak)[1]]
+    _, reasons = column.call.run(given.values, given.tweaks)
+    return given.values.to_pylist(), reasons.to_pylist()
 
 
 def _validity(reason: str | None, record: State | None, *, sealed: bool) -> ValidityBody:

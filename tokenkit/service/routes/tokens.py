@@ -4,23 +4,30 @@ Their handlers read the body and write the answer themselves: what FastAPI would
 costs more than the tokens. The document that it writes of them is the same.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tokenkit.access.principals import Principal
-from tokenkit.errors import InvalidValues, Overloaded, RequestTooLarge, UnsupportedBody
+from tokenkit.errors import (
+    InvalidValues,
+    Overloaded,
+    RequestTooLarge,
+    TokenkitError,
+    UnsupportedBody,
+)
 from tokenkit.service.authentication import authenticated
 from tokenkit.service.bodies import arrow, json, ndjson
 from tokenkit.service.bodies.query import read_query
 from tokenkit.service.columns import Operation
-from tokenkit.service.guards import TokenResult
+from tokenkit.service.guards import ManyValues, TokenResult
 from tokenkit.service.operations import Permission, perform, permit
+from tokenkit.service.problems import problem_of
 from tokenkit.service.routes.documentation import problems
 from tokenkit.service.routes.token_documents import TokenAnswer, ValueAnswer, documented
 from tokenkit.service.state import ServiceState, state_of
@@ -28,28 +35,52 @@ from tokenkit.service.token_records.guard import FIELDS
 
 _PROBLEMS = problems(401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
 _NO_STORE = {"cache-control": "no-store"}
+_JSON_HEADERS = {"content-type": json.MEDIA_TYPE, **_NO_STORE}
 
 
-class DirectRoute(APIRoute):
-    """A route whose handler gets the request as it is, and gives a ready response."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give the handler itself."""
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
+_PREFIX = "/v1"
 
 
-router = APIRouter(prefix="/v1", tags=["tokens"], route_class=DirectRoute)
+def add_routes(app: FastAPI) -> Mapping[str, ASGIApp]:
+    """Add both endpoints; gives what answers them, by path, for who needs no routing.
+
+    Their routes stand in the document, and answer other methods.
+    """
+    direct: dict[str, ASGIApp] = {}
+    for operation, handler in (("tokenize", tokenize), ("detokenize", detokenize)):
+        path = f"{_PREFIX}/{operation}"
+        app.router.add_api_route(
+            path,
+            handler,
+            methods=["POST"],
+            tags=["tokens"],
+            summary=_SUMMARIES[operation],
+            response_model=TokenAnswer if operation == "tokenize" else ValueAnswer,
+            response_model_exclude_none=True,
+            responses=_PROBLEMS,
+            openapi_extra=documented("tokenize" if operation == "tokenize" else "detokenize"),
+        )
+        direct[path] = _directly(handler)
+    return direct
 
 
-@router.post(
-    "/tokenize",
-    summary="Tokenize one value or a list",
-    response_model=TokenAnswer,
-    response_model_exclude_none=True,
-    responses=_PROBLEMS,
-    openapi_extra=documented("tokenize"),
-)
+_SUMMARIES = {
+    "tokenize": "Tokenize one value or a list",
+    "detokenize": "Detokenize one token or a list",
+}
+
+
+def _directly(handler: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response: Response = await handler(Request(scope, receive))
+        except TokenkitError as error:
+            response = problem_of(error)
+        await response(scope, receive, send)
+
+    return app
+
+
 async def tokenize(request: Request) -> Response:
     """Give the token of a value, or of each value of a list, in its order.
 
@@ -59,14 +90,6 @@ async def tokenize(request: Request) -> Response:
     return await _answer(request, "tokenize")
 
 
-@router.post(
-    "/detokenize",
-    summary="Detokenize one token or a list",
-    response_model=ValueAnswer,
-    response_model_exclude_none=True,
-    responses=_PROBLEMS,
-    openapi_extra=documented("detokenize"),
-)
 async def detokenize(request: Request) -> Response:
     """Give the value that a token stands for, or each token of a list, in its order.
 
@@ -97,21 +120,13 @@ async def _of_json(
     content = await request.body()
     body = json.read_body(content)
     permission = await permit(state, principal, operation, body.target(), body.purpose)
-    values, tweaks = body.arrays(state.settings.most_values)
+    given = body.given(state.settings.most_values)
+    extra = {name: getattr(body, name) for name in FIELDS}
     result = await perform(
-        state,
-        request,
-        content,
-        principal,
-        operation,
-        permission,
-        values,
-        tweaks,
-        single=body.single,
-        extra={name: getattr(body, name) for name in FIELDS},
+        state, request, content, principal, operation, permission, given, extra=extra
     )
     fields = _fields(operation, permission, result, single=body.single)
-    return Response(json.write_answer(fields), media_type=json.MEDIA_TYPE, headers=_NO_STORE)
+    return Response(json.write_answer(fields), headers=_JSON_HEADERS)
 
 
 _BULK: dict[
@@ -147,9 +162,8 @@ async def _of_bulk(
         values, tweaks = await state.run(read, content, settings.most_bulk_values)
         target = asked.target(with_tweak=tweaks is not None)
         permission = await permit(state, principal, operation, target, asked.purpose)
-        result = await perform(
-            state, request, content, principal, operation, permission, values, tweaks, single=False
-        )
+        given = ManyValues(values, tweaks)
+        result = await perform(state, request, content, principal, operation, permission, given)
         name = _NAMES[operation][0]
         answer = memoryview(await state.run(write, name, result.found, result.reasons))
     finally:
@@ -173,13 +187,15 @@ def _fields(
     operation: Operation, permission: Permission, result: TokenResult, *, single: bool
 ) -> dict[str, Any]:
     one, many = _NAMES[operation]
-    found = result.found.to_pylist()
-    failed = len(found) - result.reasons.null_count
-    if single and failed:
-        raise InvalidValues(
-            "the value does not fit the scheme", reason=result.reasons[0].as_py(), count=1
-        )
-    fields: dict[str, Any] = {one: found[0]} if single else {many: found}
+    failed = result.failed
+    fields: dict[str, Any]
+    if single:
+        found, reason = result.first
+        if failed:
+            raise InvalidValues("the value does not fit the scheme", reason=reason, count=1)
+        fields = {one: found}
+    else:
+        fields = {many: result.found.to_pylist()}
     fields["key"] = permission.column.version.name
     fields["version"] = permission.column.version.number
     if permission.decision.outcome == "masked":

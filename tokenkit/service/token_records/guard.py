@@ -66,7 +66,7 @@ class TokenRecordGuard:
             return
         states = [ended.get(position) for position in range(len(tokens))]
         mask = pa.array([state is not None for state in states], pa.bool_())
-        result.found = pc.if_else(mask, pa.scalar(None, result.found.type), result.found)
+        result.found = _without(result.found, mask)
         reasons = pa.array(states, pa.string())
         result.reasons = pc.if_else(mask, reasons, result.reasons.cast(pa.string()))
 
@@ -98,6 +98,12 @@ class TokenRecordGuard:
             result.answer["record"] = shown[0]
         else:
             result.answer["records"] = shown
+
+
+def _without(values: pa.Array, mask: pa.Array) -> pa.Array:
+    # Arrow has no choice between views.
+    kind = pa.large_string() if values.type == pa.string_view() else values.type
+    return pc.if_else(mask, pa.scalar(None, kind), values.cast(kind)).cast(values.type)
 
 
 def _is_asked(call: TokenCall) -> bool:

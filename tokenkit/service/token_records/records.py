@@ -43,7 +43,7 @@ class TokenRecords:
     database
         The store's.
     keyring
-        Where the key is that seals; see :class:`TokenSealer`.
+        Gives the keyring as it is now, whose key seals; see :class:`TokenSealer`.
     size
         How many tokens' states are held.
     clock, monotonic
@@ -53,7 +53,7 @@ class TokenRecords:
     def __init__(
         self,
         database: Transactions,
-        keyring: Keyring,
+        keyring: Callable[[], Keyring],
         *,
         size: int = MOST_HELD,
         clock: Callable[[], datetime] = utc_now,
@@ -337,10 +337,11 @@ class TokenRecords:
         return moments
 
     def _purge_some(self, before: datetime, at: datetime) -> int:
+        keyring = self._keyring()
         destroyed = [
             version.id
-            for name in self._keyring
-            for version in self._keyring[name].versions
+            for name in keyring
+            for version in keyring[name].versions
             if version.state is KeyState.DESTROYED
         ]
         with self._database.begin() as connection:

@@ -8,7 +8,7 @@ test guesses.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -54,12 +54,13 @@ class TokenSealer:
     Parameters
     ----------
     keyring
-        Where the key is; see :func:`~tokenkit.access.sealing.access_key`.
+        Gives the keyring as it is now; see :func:`~tokenkit.access.sealing.access_key`.
 
     Examples
     --------
     >>> from tokenkit.hazmat import keyring_from_bytes
-    >>> sealer = TokenSealer(keyring_from_bytes({"access": bytes(range(32))}))
+    >>> ring = keyring_from_bytes({"access": bytes(range(32))})
+    >>> sealer = TokenSealer(lambda: ring)
     >>> made = sealer.seal(["4111119999991111"])[0]
     >>> sealer.fingerprints(["4111119999991111"]) == [[made.fingerprint]]
     True
@@ -69,7 +70,7 @@ class TokenSealer:
 
     __slots__ = ("_keyring",)
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Callable[[], Keyring]) -> None:
         self._keyring = keyring
 
     @property
@@ -135,7 +136,7 @@ class TokenSealer:
     @property
     def _key(self) -> Key:
         # Asked for each time: the key may have been rotated in this process.
-        return access_key(self._keyring)
+        return access_key(self._keyring())
 
     def _versions(self) -> list[KeyVersion]:
         key = self._key

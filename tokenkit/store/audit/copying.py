@@ -45,10 +45,17 @@ def copy_in(connection: Connection, content: bytes) -> None:
     StoreUnavailable
         If it can't be reached any more.
     """
-    columns = quoted(RECORD_COLUMNS)
-    statement = f"COPY audit_records ({columns}) FROM STDIN (FORMAT BINARY)"
-    with _driver_errors(), _cursor(connection) as cursor, cursor.copy(statement) as copy:
+    with (
+        driver_errors(),
+        _cursor(connection) as cursor,
+        cursor.copy(copy_statement()) as copy,
+    ):
         copy.write(content)
+
+
+def copy_statement() -> bytes:
+    """Give the statement after which records' rows are sent."""
+    return f"COPY audit_records ({quoted(RECORD_COLUMNS)}) FROM STDIN (FORMAT BINARY)".encode()
 
 
 def copy_out(connection: Connection, query: str) -> Iterator[bytes]:
@@ -62,7 +69,7 @@ def copy_out(connection: Connection, query: str) -> Iterator[bytes]:
         If it can't be reached any more.
     """
     statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-    with _driver_errors(), _cursor(connection) as cursor, cursor.copy(statement) as copy:
+    with driver_errors(), _cursor(connection) as cursor, cursor.copy(statement) as copy:
         pieces, size = [], 0
         for piece in copy:
             pieces.append(piece)
@@ -82,7 +89,7 @@ def _cursor(connection: Connection) -> "Iterator[psycopg.Cursor[Any]]":
 
 
 @contextlib.contextmanager
-def _driver_errors() -> Iterator[None]:
+def driver_errors() -> Iterator[None]:
     """Let errors of the driver be tokenkit's, without what they quote."""
     import psycopg  # noqa: PLC0415 - an extra's
 

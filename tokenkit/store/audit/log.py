@@ -207,6 +207,11 @@ class AuditLog:
                 return None
             return self._state(connection, head.number, head.link, file)
 
+    def checkpoint_is_due(self) -> bool:
+        """Whether the next records are to be preceded by a checkpoint."""
+        file = self._file()
+        return file is not None and file.age() > INTERVAL
+
     def _state(
         self, connection: Connection, number: int, link: bytes, file: CheckpointFile
     ) -> Checkpoint:

@@ -40,8 +40,15 @@ pub fn quiet_panics() {
 
 /// Runs native work without the interpreter lock; a panic becomes an exception.
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure> + Send) -> PyResult<T> {
-    let outcome: Result<Result<T, Failure>, Box<dyn Any + Send>> =
-        py.detach(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)));
+    settled(py, py.detach(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))))
+}
+
+/// As [`detached`], but holding the lock: for work that is shorter than giving it up.
+pub fn attached<T>(py: Python<'_>, work: impl FnOnce() -> Result<T, Failure>) -> PyResult<T> {
+    settled(py, std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)))
+}
+
+fn settled<T>(py: Python<'_>, outcome: Result<Result<T, Failure>, Box<dyn Any + Send>>) -> PyResult<T> {
     match outcome {
         Ok(result) => result.map_err(|failure| raise(py, &failure)),
         Err(_) => Err(raise_class(

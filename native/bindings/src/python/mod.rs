@@ -40,7 +40,7 @@ mod _native {
     #[pymodule_export]
     use super::tink::{open_tink_keyset, tink_keyset};
     #[pymodule_export]
-    use super::transform::{kernel, select_kernel, transform};
+    use super::transform::{ValueTransform, kernel, select_kernel, transform};
     use super::*;
 
     #[pymodule_init]
