@@ -21,7 +21,7 @@ UV_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --gene
 
 missing = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: softhsm2 postgresql redis help demo dagster test test-fast check bench build requirements clean
+.PHONY: softhsm2 postgresql redis wrk help demo dagster test test-fast check bench build requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +51,7 @@ dagster: $(VENV)/.native ## Start Dagster over pipelines/, at http://127.0.0.1:3
 	ln -sf ../../dagster.yaml build/dagster/dagster.yaml
 	DAGSTER_HOME='$(CURDIR)/build/dagster' PATH='$(CURDIR)/$(BIN)':"$$PATH" dagster dev
 
-bench: $(VENV)/.native $(VENV)/.bench ## Measure this project, its peers and the processor's limit (BENCH="--help" for options)
+bench: postgresql wrk $(VENV)/.native $(VENV)/.bench ## Measure this project, its peers and the processor's limit (BENCH="--help" for options)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 build: $(VENV)/.tools ## Build the wheel and the source distribution into dist/
@@ -78,6 +78,14 @@ softhsm2:
 		{ apt-get install -y -qq softhsm2 >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq softhsm2 >/dev/null; }; }; } || \
 		$(call missing,SoftHSM2 is missing$(COMMA) which the tests need: install it (Debian: sudo apt-get install softhsm2))
+
+# What asks the service for as much as it can give.
+wrk:
+	@command -v wrk >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -y -qq wrk >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }; }; } || \
+		$(call missing,wrk is missing$(COMMA) which the benchmark of the service needs: install it (Debian: sudo apt-get install wrk))
 
 # The tests start a real server, as a user without rights.
 postgresql:
