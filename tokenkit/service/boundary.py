@@ -6,6 +6,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tokenkit.errors import Overloaded, RequestTooLarge, TooManyRequests
@@ -92,6 +93,9 @@ class Boundary:
 
         try:
             await (app or self._app)(scope, body, sending)
+        except ClientDisconnect:
+            # Whoever asked went away before the whole body was here; nothing was done.
+            return
         except Exception as exc:  # noqa: BLE001 - its text may quote values, and goes nowhere
             _LOG.error("an unforeseen %s%s", type(exc).__name__, place_of(exc))
             if not started:
