@@ -6,16 +6,13 @@ Keys stay there: what comes out are hashes and links, which anybody may see.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
 from tokenkit import _native
-from tokenkit.errors import KeyNotLoaded, translated
+from tokenkit.errors import translated
 from tokenkit.keys import KeyVersion
-
-if TYPE_CHECKING:
-    from tokenkit._native import KeyHandle
 
 FIRST_LINK = bytes(32)
 """The link before the first batch."""
@@ -110,15 +107,6 @@ class ChainBatch:
     last_hash: bytes
 
 
-def _handle(key: KeyVersion) -> "KeyHandle":
-    if key.handle is None:
-        raise KeyNotLoaded(
-            f'key "{key.name}" version {key.number} (id {key.id}) is not loaded',
-            hint="a destroyed version can't be used any more",
-        )
-    return key.handle
-
-
 def chain(key: KeyVersion, head: bytes, records: pa.StructArray) -> pa.LargeBinaryArray:
     """Compute the hash of each record.
 
@@ -148,7 +136,7 @@ def chain(key: KeyVersion, head: bytes, records: pa.StructArray) -> pa.LargeBina
     """
     with translated():
         return pa.array(
-            _native.audit_chain(_handle(key), head.ljust(len(FIRST_LINK), b"\0"), records)
+            _native.audit_chain(key.loaded(), head.ljust(len(FIRST_LINK), b"\0"), records)
         )
 
 
@@ -201,7 +189,7 @@ def link(key: KeyVersion, previous: bytes, batch: ChainBatch) -> bytes:
     )
     with translated():
         return _native.audit_link(
-            _handle(key),
+            key.loaded(),
             key.name,
             previous,
             batch.number,
@@ -239,7 +227,7 @@ def token_hash(key: KeyVersion, domain: str, token: str | bytes) -> bytes:
     """
     content = token.encode() if isinstance(token, str) else token
     with translated():
-        return _native.audit_token_hash(_handle(key), domain, content)
+        return _native.audit_token_hash(key.loaded(), domain, content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,13 +154,23 @@ class KeyVersion(Unexportable):
         ...     len(ring["payments"].primary.authenticate(b"metadata"))
         32
         """
+        with translated():
+            return _native.metadata_mac(self.loaded(), message)
+
+    def loaded(self) -> "_native.KeyHandle":
+        """Give the handle of this version's bytes.
+
+        Raises
+        ------
+        KeyNotLoaded
+            If they are gone, because the version was destroyed or its keyring closed.
+        """
         if self.handle is None:
             raise KeyNotLoaded(
                 f'key "{self.name}" version {self.number} (id {self.id}) is not loaded',
-                hint="a destroyed version can't be used any more",
+                hint="open the keyring again; a destroyed version can't be used any more",
             )
-        with translated():
-            return _native.metadata_mac(self.handle, message)
+        return self.handle
 
     def __repr__(self) -> str:
         return f"<KeyVersion {self.name!r} {self.number}: id {self.id}, {self.state}>"

@@ -9,7 +9,7 @@ import polars as pl
 from tokenkit import _native
 from tokenkit.engines.column import ColumnCall, Side
 from tokenkit.engines.polars.plugin import native_expression
-from tokenkit.errors import KeyNotLoaded, translated
+from tokenkit.errors import translated
 from tokenkit.keys import KeyVersion
 
 KINDS: Final = ("null", "empty", "literal", "value", "sealed")
@@ -48,14 +48,9 @@ class Proof:
     """
 
     def __init__(self, version: KeyVersion, domain: str, run: str, file: str, column: str) -> None:
-        if version.handle is None:
-            raise KeyNotLoaded(
-                f'key "{version.name}" version {version.number} (id {version.id}) is not loaded',
-                hint="open the keyring again",
-            )
         with translated():
             self.native = _native.RekeyProof(
-                version.handle, domain, bytes.fromhex(run), file, column
+                version.loaded(), domain, bytes.fromhex(run), file, column
             )
 
     def holds(self) -> bool:
