@@ -89,13 +89,18 @@ def test_objects_and_files_hold_the_same(s3, job, ring, tmp_path, suffix):
 def test_an_object_is_replaced_when_asked(s3, job):
     """Another object of that name stays, unless the job says that it may go."""
     s3.put("in.parquet", parquet(FRAME))
-    s3.put("out.parquet", b"something else")
-    asked = job(s3.place("in.parquet"), s3.place("out.parquet"))
+    s3.put("others.parquet", b"something else")
+    asked = job(s3.place("in.parquet"), s3.place("others.parquet"))
     with pytest.raises(OutputExists):
         run(asked)
-    assert s3.get("out.parquet") == b"something else"
-    assert run(replace(asked, overwrite=True)).status == "done"
+    with pytest.raises(OutputExists):
+        # No run is known to have written it.
+        run(replace(asked, overwrite=True))
+    assert s3.get("others.parquet") == b"something else"
+    assert run(replace(asked, force=True)).status == "done"
     assert run(replace(asked, overwrite=True)).status == "skipped"
+    s3.put("in.parquet", parquet(FRAME.reverse()))
+    assert run(replace(asked, overwrite=True)).status == "done"
     assert s3.uploads() == []
 
 

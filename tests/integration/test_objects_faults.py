@@ -170,7 +170,7 @@ def test_a_large_upload_that_fails(proxy, s3, job, tmp_path, when):
     frame(LARGE).write_ipc(tmp_path / "in.arrow")
     s3.put("out.ndjson", b"old")
     proxy.disturb = lambda method, path: 500 if when(method, path) else None
-    asked = job(tmp_path / "in.arrow", through(proxy, s3, "out.ndjson"), overwrite=True)
+    asked = job(tmp_path / "in.arrow", through(proxy, s3, "out.ndjson"), force=True)
     assert isinstance(refusal(asked), ConnectorFailed)
     assert any(when(*request) for request in proxy.seen)
     assert s3.uploads() == []

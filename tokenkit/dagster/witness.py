@@ -54,6 +54,15 @@ class Witness:
         self.recorder.settle(record, keyring, create=create)
         self.record = record
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the recorder does."""
+        return self.recorder.remembers
+
+    def has_written(self, dataset: Dataset) -> bool:
+        """Whether a run is known that has written a dataset."""
+        return self.recorder.has_written(dataset)
+
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Give the document of a table's tokens."""
         return self.recorder.metadata_of(dataset)

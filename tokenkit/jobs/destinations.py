@@ -113,7 +113,7 @@ class FileDestination:
         self, job: Job, inputs: Sequence[Input], run: str, keyring: Keyring
     ) -> Found | None:
         """Say whether this very run's output is there already."""
-        return find_done(job, inputs, run, keyring)
+        return find_done(job, inputs, run, keyring, self.dataset)
 
     def target(self, job: Job, run: str, suffix: str) -> Target:
         """Choose how it is written."""

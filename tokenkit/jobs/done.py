@@ -14,11 +14,13 @@ from tokenkit.jobs.documents import document_of
 from tokenkit.jobs.inputs import find_inputs
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.outlets import sink_of
+from tokenkit.jobs.overwriting import may_overwrite
 from tokenkit.jobs.partitions import turned_path
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.aside import set_aside
 from tokenkit.jobs.targets import is_folder, renamed
 from tokenkit.keys import Keyring
+from tokenkit.lineage.datasets import Dataset
 from tokenkit.policy import ColumnMetadata, Metadata
 
 
@@ -36,7 +38,9 @@ class Found:
         return self.read == self.written + self.rejected
 
 
-def find_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> Found | None:
+def find_done(
+    job: Job, inputs: Sequence[Input], run: str, keyring: Keyring, output: Dataset
+) -> Found | None:
     """Say whether a file or a folder holds this very run's output already; None if not.
 
     What says so is the metadata beside tokens, whose MACs must hold. Partitions don't show whether
@@ -62,7 +66,7 @@ def find_done(job: Job, inputs: Sequence[Input], run: str, keyring: Keyring) -> 
     if is_folder(job):
         outputs = [target / renamed(turned_path(item), job.output_format) for item in inputs]
     if not all(holds(path, run, keyring) for path in outputs):
-        if job.overwrite:
+        if may_overwrite(job, output):
             return None
         raise already_there(target)
     found = _count(job, inputs, outputs, run)

@@ -62,7 +62,8 @@ class Job:
     dry_run
         Count, and write nothing.
     overwrite
-        Replace a target that is there, unless it holds what this very run wrote.
+        Replace what an older run has left in the target; what no run is known to have written
+        stays, and is an error.
     force
         Replace a target that is there, and do again what has been done already.
 

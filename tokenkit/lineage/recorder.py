@@ -77,6 +77,19 @@ class Recorder(Protocol):
             If it can't.
         """
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it can say later what it was told."""
+
+    def has_written(self, dataset: Dataset) -> bool:
+        """Whether a run is known that has written a dataset, or may have.
+
+        Raises
+        ------
+        StoreError
+            If the store isn't there.
+        """
+
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Give the document that says how a table's tokens were made; None if none is known.
 
@@ -115,6 +128,8 @@ class Unrecorded:
     >>> recorder: Recorder = Unrecorded()
     """
 
+    remembers = False
+
     def recording(self, record: RunRecord, keyring: Keyring) -> AbstractContextManager[Recording]:
         """Begin a recording that goes nowhere."""
         del record, keyring
@@ -122,6 +137,11 @@ class Unrecorded:
 
     def settle(self, record: RunRecord, keyring: Keyring, *, create: bool = True) -> None:
         """Do nothing."""
+
+    def has_written(self, dataset: Dataset) -> bool:
+        """Know of no run."""
+        del dataset
+        return False
 
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Know of none."""

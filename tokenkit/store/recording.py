@@ -120,18 +120,22 @@ class StoreRecorder:
                 ]
                 self._audit.append(connection, records, key)
 
-    def metadata_of(self, dataset: Dataset) -> str | None:
-        """Give the document of a table's tokens, as the newest run that wrote it left it.
+    remembers = True
+
+    def has_written(self, dataset: Dataset) -> bool:
+        """Whether a run has written a dataset, or may have.
 
         Raises
         ------
-        MetadataMissing
-            If that run may or may not have come to its end.
         StoreError
             If the store isn't there.
         """
+        return self._newest(dataset) is not None
+
+    def _newest(self, dataset: Dataset) -> "Row[str, str | None] | None":
+        """Find the newest run that wrote a dataset, or may have: its status and metadata."""
         with self._database.read() as connection:
-            newest = connection.execute(
+            return connection.execute(
                 select(RunRow.status, RunOutputRow.table_metadata)
                 .join(RunOutputRow, RunOutputRow.run_id == RunRow.id)
                 .join(DatasetRow, DatasetRow.id == RunOutputRow.dataset_id)
@@ -143,6 +147,18 @@ class StoreRecorder:
                 .order_by(RunOutputRow.started.desc(), RunOutputRow.run_id.desc())
                 .limit(1)
             ).first()
+
+    def metadata_of(self, dataset: Dataset) -> str | None:
+        """Give the document of a table's tokens, as the newest run that wrote it left it.
+
+        Raises
+        ------
+        MetadataMissing
+            If that run may or may not have come to its end.
+        StoreError
+            If the store isn't there.
+        """
+        newest = self._newest(dataset)
         if newest is None:
             return None
         if newest.status == "publishing":

@@ -21,6 +21,7 @@ from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.jobs.objects.sidecars import settle, sidecar_of
 from tokenkit.jobs.objects.target import ObjectTarget
 from tokenkit.jobs.outlets import sink_of
+from tokenkit.jobs.overwriting import may_overwrite
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.rejects.aside import set_aside
 from tokenkit.jobs.rejects.places import rejects_place
@@ -130,7 +131,7 @@ class ObjectDestination:
         inlet = ObjectInlet(file, Path(file.name), MappingProxyType({}))
         document = document_of(file)
         if not is_of(document, inlet.kind, run, keyring):
-            if job.overwrite:
+            if may_overwrite(job, self.dataset):
                 return None
             raise already_there(file.url)
         with translated():

@@ -22,8 +22,8 @@ def rejects_of(job: Job, run: str) -> Rejects:
     """
     place = rejects_place(job, run)
     if isinstance(place, ObjectPlace):
-        return RejectsObject(place, run, replace=job.replaces)
-    return RejectsFile(place, run, replace=job.replaces)
+        return RejectsObject(place, run, replace=job.force, renew=job.overwrite)
+    return RejectsFile(place, run, replace=job.force, renew=job.overwrite)
 
 
 def remove_stale(job: Job, run: str) -> None:

@@ -30,7 +30,9 @@ class RejectsObject:
     run
         The run's id.
     replace
-        Whether an object that is there goes.
+        Whether an object that is there goes, whatever it holds.
+    renew
+        Whether it goes if it holds another run's rejected rows.
 
     Raises
     ------
@@ -38,10 +40,11 @@ class RejectsObject:
         If another run's object is there, and isn't to be replaced.
     """
 
-    def __init__(self, place: ObjectPlace, run: str, *, replace: bool) -> None:
+    def __init__(self, place: ObjectPlace, run: str, *, replace: bool, renew: bool) -> None:
         self.path = self._place = place
         self._run = run
         self._replace = replace
+        self._renew = renew
         self._fresh = False
         self._upload: Upload | None = None
         self._tail: Tail | None = None
@@ -102,9 +105,10 @@ class RejectsObject:
         self._upload.complete()
 
     def _may_replace(self) -> bool:
-        """Whether an object that is there may go: this same run, killed, has left it."""
+        """Whether an object that is there may go: this same run, killed, has left it, say."""
         found = None if self._replace else described(self._place)
-        return self._replace or (found is not None and found.run == self._run)
+        ours = found is not None and (self._renew or found.run == self._run)
+        return self._replace or ours
 
 
 def remove_object(place: ObjectPlace) -> None:

@@ -25,7 +25,9 @@ class RejectsFile:
     run
         The run's id.
     replace
-        Whether a file that is there goes.
+        Whether a file that is there goes, whatever it holds.
+    renew
+        Whether it goes if it holds another run's rejected rows.
 
     Raises
     ------
@@ -35,9 +37,10 @@ class RejectsFile:
 
     failure: TokenkitError | None = None
 
-    def __init__(self, path: Path, run: str, *, replace: bool) -> None:
+    def __init__(self, path: Path, run: str, *, replace: bool, renew: bool) -> None:
         self.path = path
         self._replace = replace
+        self._renew = renew
         self._fresh = False
         self._run = run
         self._description: RejectsDescription | None = None
@@ -113,8 +116,10 @@ class RejectsFile:
         return whole
 
     def _may_replace(self) -> bool:
-        """Whether a file that is there may go: this same run, killed, has left it."""
-        return self._replace or is_of_run(self.path, self._run)
+        """Whether a file that is there may go: this same run, killed, has left it, say."""
+        if self._replace:
+            return True
+        return _is_of_some_run(self.path) if self._renew else is_of_run(self.path, self._run)
 
 
 def is_of_run(path: Path, run: str) -> bool:

@@ -11,11 +11,12 @@ from tokenkit.jobs.done import Found
 from tokenkit.jobs.job import Job
 from tokenkit.jobs.locking import sweep
 from tokenkit.jobs.origins import origin_of
+from tokenkit.jobs.overwriting import may_overwrite
 from tokenkit.jobs.preparation import Input
 from tokenkit.jobs.tables.inlets import TABLE
 from tokenkit.jobs.tables.target import TableTarget
 from tokenkit.keys import Keyring
-from tokenkit.lineage import Dataset, Unrecorded, current_recorder
+from tokenkit.lineage import Dataset, current_recorder
 from tokenkit.policy import Metadata
 
 
@@ -56,7 +57,7 @@ class TableDestination:
                 file=self.shown,
                 hint="rejects: PATH.parquet in the job file",
             )
-        if current_recorder().__class__ is Unrecorded and inputs[0].calls.transformed:
+        if not current_recorder().remembers and inputs[0].calls.transformed:
             raise JobError(
                 "the metadata of a table's tokens is kept in the store, which is turned off",
                 file=self.shown,
@@ -77,7 +78,7 @@ class TableDestination:
         Raises
         ------
         OutputExists
-            If the table is there, and isn't to be replaced.
+            If the table is there, and isn't to be replaced, or isn't known to be an older run's.
         JobError
             If rows are to be added to tokens of other key versions.
         """
@@ -85,11 +86,13 @@ class TableDestination:
         if job.dry_run or job.force:
             return None
         if self.mode == "replace":
-            if not job.overwrite and self.table.exists():
+            if self.table.exists() and not may_overwrite(job, self.dataset):
                 raise OutputExists(
-                    "the table is there already",
+                    "the table is there already, and the store knows of no older run that made it"
+                    if job.overwrite
+                    else "the table is there already",
                     file=self.shown,
-                    hint="write to another one, or say overwrite: true",
+                    hint="write to another one, or add --force if this one may go",
                 )
             return None
         if self.table.exists():

@@ -71,6 +71,15 @@ class _Emitting:
         """Settle; whoever is told of runs was told of this one when it began."""
         self._recorder.settle(record, keyring, create=create)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the store does."""
+        return self._recorder.remembers
+
+    def has_written(self, dataset: Dataset) -> bool:
+        """Ask the store."""
+        return self._recorder.has_written(dataset)
+
     def metadata_of(self, dataset: Dataset) -> str | None:
         """Ask the store: others are told, and never asked."""
         return self._recorder.metadata_of(dataset)

@@ -55,6 +55,25 @@ def test_a_second_run_replaces_unless_it_must_not(written, tmp_path, ring):
     assert run(written(GOOD).bound({"DAY": "1"}).job(keyring=ring)).rows_written == 2
 
 
+def test_what_no_run_has_written_stays(written, tmp_path, ring):
+    """A file that somebody else put there isn't overwritten, nor are rejected rows put over one."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/1.csv").write_text("ssn\n078-05-1120\nx\n")
+    target = tmp_path / "out.parquet"
+    target.write_bytes(b"precious")
+    text = GOOD.replace("key: people}}", "key: people, on_invalid: reject}}")
+    bound = written(text + "rejects: rejected.parquet\n").bound({"DAY": "1"})
+    with pytest.raises(JobError, match="already"):
+        run(bound.job(keyring=ring))
+    assert target.read_bytes() == b"precious"
+    target.unlink()
+    (tmp_path / "rejected.parquet").write_bytes(b"precious too")
+    with pytest.raises(JobError, match="already"):
+        run(bound.job(keyring=ring))
+    assert (tmp_path / "rejected.parquet").read_bytes() == b"precious too"
+    assert not target.exists()
+
+
 def test_what_a_pipeline_asks_for_is_there(written):
     """Name, description, tags, owners, days and schedule come as they were written."""
     found = written(

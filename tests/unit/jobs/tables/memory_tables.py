@@ -85,12 +85,12 @@ class MemorySink(_Table):
         """Hold anything."""
 
     @contextlib.contextmanager
-    def writing(self, schema: pl.Schema, mode: TableMode, run: str) -> Iterator["_Writing"]:
-        yield _Writing(self.memory, self.name, pl.DataFrame(schema=schema), mode, run)
+    def writing(self, schema: pl.Schema, mode: TableMode, run: str) -> Iterator["MemoryWriting"]:
+        yield MemoryWriting(self.memory, self.name, pl.DataFrame(schema=schema), mode, run)
 
 
 @dataclass
-class _Writing:
+class MemoryWriting:
     memory: Memory
     name: str
     rows: pl.DataFrame

@@ -1,9 +1,18 @@
 """Jobs over tables: whole or not at all, never doubled, and their metadata in the store."""
 
+import contextlib
+import time
+
 import polars as pl
 import pytest
 
-from tests.unit.jobs.tables.memory_tables import RUN, Memory
+from tests.unit.jobs.tables.memory_tables import (
+    RUN,
+    Memory,
+    MemorySink,
+    MemorySource,
+    MemoryWriting,
+)
 from tokenkit.errors import (
     ConnectorFailed,
     InvalidValues,
@@ -14,6 +23,7 @@ from tokenkit.errors import (
     StoreUnavailable,
 )
 from tokenkit.jobs import Job, run
+from tokenkit.jobs.connectors import Stream
 from tokenkit.lineage import Unrecorded, use_recorder
 from tokenkit.policy import Policy
 from tokenkit.store.audit import AuditLog, audit_key
@@ -98,6 +108,59 @@ def test_a_second_run_replaces_and_never_doubles(memory, tokenize):
     for _ in range(2):
         tokenize(target="more", mode="append")
         assert len(memory.tables["more"]) == COUNT
+
+
+def test_what_no_run_has_written_is_not_overwritten(memory, tokenize):
+    """A table that is somebody else's stays, unless it is forced to go."""
+    memory.tables["tokens"] = before = pl.DataFrame({"precious": [1]})
+    with pytest.raises(OutputExists, match="no older run"):
+        tokenize(overwrite=True)
+    assert memory.tables["tokens"] is before
+    tokenize(force=True)
+    tokenize(overwrite=True)
+    assert len(memory.tables["tokens"]) == COUNT
+
+
+def test_a_slow_table_holds_its_source_up(memory, ring, recorder):
+    """Rows don't pile up before a table that is slower than its source, and the job ends."""
+    total, block, ahead = 2_000_000, 20_000, []
+    rows = pl.DataFrame({"ssn": ["078-05-1120"] * block})
+    given = taken = 0
+
+    def blocks():
+        nonlocal given
+        for _ in range(total // block):
+            given += block
+            yield rows
+
+    class Endless(MemorySource):
+        schema = rows.schema
+
+        def scan(self):
+            return Stream(blocks, self.schema).scan()
+
+    class Slow(MemorySink):
+        @contextlib.contextmanager
+        def writing(self, schema, mode, run):
+            yield Taking(self.memory, self.name, pl.DataFrame(schema=schema), mode, run)
+
+    class Taking(MemoryWriting):
+        def write(self, rows):
+            nonlocal taken
+            time.sleep(0.05)
+            ahead.append(given - taken)
+            taken += len(rows)
+
+        def count(self):
+            return taken
+
+    policy = Policy.from_mapping({"columns": {"ssn": SSN}})
+    source, target = Endless(memory, "endless"), Slow(memory, "slow")
+    report = run(
+        Job(operation="tokenize", source=source, target=target, policy=policy, keyring=ring)
+    )
+    assert report.rows_written == total
+    assert max(ahead) < total // 2
 
 
 def test_adding_under_another_key_version_is_refused(memory, ring, tokenize):
