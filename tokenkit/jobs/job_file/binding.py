@@ -22,7 +22,7 @@ from tokenkit.jobs.objects.place import ObjectPlace, place_of
 from tokenkit.jobs.origins import origin_of
 from tokenkit.keys import Keyring
 from tokenkit.lineage.datasets import Dataset
-from tokenkit.policy import Policy, load_policy
+from tokenkit.policy import Policy, read_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class BoundJob:
         policy = self.file.fields.policy
         if policy is None:
             return None
-        return load_policy(self._path(policy)) if isinstance(policy, str) else _inline(policy)
+        return read_policy(self._path(policy) if isinstance(policy, str) else policy)
 
     def _opened_source(self) -> "Path | ObjectPlace | TableSource":
         source = self.file.fields.source
@@ -290,7 +290,3 @@ def _text(source: FileSource | TablePlace) -> TextOptions:
         names=source.names,
         types=source.types,
     )
-
-
-def _inline(policy: Mapping[str, object]) -> Policy:
-    return Policy.from_mapping(policy)
