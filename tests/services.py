@@ -101,19 +101,34 @@ class Service:
         """Give what the audit log has of an action, the oldest first."""
         return tail(self.database, 1000, action=action)
 
+    def audited_all(self) -> list[dict[str, Any]]:
+        """Give what the audit log has, the oldest first."""
+        return tail(self.database, 10_000)
+
 
 @contextmanager
 def running(
-    database_url: str, folder: Path, *, policy: str = POLICY, **settings: Any
+    database_url: str,
+    folder: Path,
+    *,
+    policy: str = POLICY,
+    keyring: Keyring | None = None,
+    **settings: Any,
 ) -> Generator[Service, None, None]:
-    """Run the service in a thread, on a port of the system's choice."""
+    """Run the service in a thread, on a port of the system's choice.
+
+    The keyring is in memory, unless another one is given.
+    """
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     (folder / "policies" / "orders.yaml").write_text(policy)
     chosen = ServiceSettings(
         database_url=database_url, policies=folder / "policies", port=0, **settings
     )
-    with Keyring.from_secrets(_SECRETS) as keyring, Database.open(database_url) as database:
-        app = create_app(chosen, keyring)
+    with (
+        keyring or Keyring.from_secrets(_SECRETS) as ring,
+        Database.open(database_url) as database,
+    ):
+        app = create_app(chosen, ring)
         config = uvicorn.Config(
             app, host="127.0.0.1", port=0, lifespan="on", access_log=False, log_level="warning"
         )
@@ -126,7 +141,7 @@ def running(
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, timeout=30) as client:
-            yield Service(url, app.state.service, database, keyring, client, server)
+            yield Service(url, app.state.service, database, ring, client, server)
         server.should_exit = True
         thread.join(timeout=60)
         assert not thread.is_alive(), "the service didn't end"

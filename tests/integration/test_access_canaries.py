@@ -83,7 +83,14 @@ def test_no_secret_is_anywhere(database, caplog):
 
         def change():
             change_own_password(
-                database, pool, records, principal, old=PASSWORD, new=NEW, clock=clock
+                database,
+                pool,
+                accounts.sealer,
+                records,
+                principal,
+                old=PASSWORD,
+                new=NEW,
+                clock=clock,
             )
 
         attempt(change)

@@ -154,7 +154,7 @@ class SignIn:
             if wait is not None:
                 self._refused(work, account, "too_many_attempts", network)
         if wait is not None:
-            raise _too_many(wait)
+            raise too_many(wait)
         stored = None if account is None else account.hash
         try:
             verified = self._pool.verify(stored, password).result()
@@ -205,7 +205,7 @@ class SignIn:
         if session is None or account is None:
             raise NotAuthenticated("the session has ended", reason="session", hint="sign in again")
         if wait is not None:
-            raise _too_many(wait)
+            raise too_many(wait)
         outcome: SignedIn | AccessError = _wrong()
         with self._database.begin() as connection:
             work = self._work(connection, account.name)
@@ -251,7 +251,7 @@ class SignIn:
             wait = self._take_code(connection, account.id, work.at)
             if wait is not None:
                 self._refused(work, account, "too_many_attempts", network)
-                return _too_many(wait)
+                return too_many(wait)
             factor = use_code(connection, account.id, self._sealer, code, work.at)
             if factor is None:
                 self._refused(work, account, "code", network)
@@ -328,7 +328,8 @@ def _wrong() -> NotAuthenticated:
     )
 
 
-def _too_many(wait: timedelta) -> TooManyAttempts:
+def too_many(wait: timedelta) -> TooManyAttempts:
+    """Say how long the next attempt has to wait."""
     seconds = math.ceil(wait.total_seconds())
     return TooManyAttempts(
         "too many attempts have failed",

@@ -1,9 +1,7 @@
 """Keyrings: named keys with versions, in memory and on their way to a file."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tokenkit.errors import (
@@ -112,6 +110,11 @@ class Keyring(Unexportable):
     def kek_count(self) -> int:
         """How many key-encryption keys open the file."""
         return self._wrapping.kek_count
+
+    @property
+    def providers(self) -> tuple[KeyProvider, ...]:
+        """The key-encryption keys at hand."""
+        return self._wrapping.providers
 
     @property
     def access(self) -> Access:
@@ -301,6 +304,10 @@ class Keyring(Unexportable):
         self._lease.check()
         pins.check(self._records.values(), self._generation)
 
+    def is_current(self) -> bool:
+        """Whether the file is still the one that was opened, or last saved, here."""
+        return self._path is None or storage.digest(storage.read(self._path)) == self._digest
+
     def rewrap(self, keks: Sequence[KeyProvider]) -> None:
         """Wrap for these KEKs, and for no others, from the next save on."""
         self._lease.check()
@@ -350,12 +357,7 @@ class Keyring(Unexportable):
         self._lease.check()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -365,7 +367,7 @@ class Keyring(Unexportable):
         return f"<Keyring {place}{closed}: {keys or 'no keys'}>"
 
     def _save(self, locked: storage.LockedFile) -> None:
-        if digest(locked.read()) != self._digest:
+        if storage.digest(locked.read()) != self._digest:
             raise KeyringChanged(
                 f"{self._path} was saved by somebody else since it was opened here; "
                 "nothing was written",
@@ -375,7 +377,7 @@ class Keyring(Unexportable):
         content = seal(self._records, self._generation + 1, providers, self._id)
         locked.replace(content)
         self._generation += 1
-        self._digest = digest(content)
+        self._digest = storage.digest(content)
         self._wrapping = Wrapping.anew(providers)
         generations.note(self._id, self._generation)
         if self._destroyed:
@@ -393,8 +395,3 @@ class Keyring(Unexportable):
 
     def _ids(self) -> set[int]:
         return {version.id for record in self._records.values() for version in record.versions}
-
-
-def digest(content: bytes) -> bytes:
-    """Tell one file's content from another's."""
-    return hashlib.sha256(content).digest()

@@ -9,7 +9,7 @@ from tokenkit.errors import KeyExists, KeyringError
 from tokenkit.keys import generations, lifecycle, storage
 from tokenkit.keys.file import new_keyring_id, seal, unseal
 from tokenkit.keys.key import Access, KeyRecord, checked_access
-from tokenkit.keys.keyring import Keyring, digest
+from tokenkit.keys.keyring import Keyring
 from tokenkit.keys.loading import generate, release
 from tokenkit.keys.names import checked_name
 from tokenkit.keys.pins import PinsGiven
@@ -127,7 +127,7 @@ def create_keyring(
         keyring_id=keyring_id,
         wrapping=Wrapping.anew(providers),
         generation=1,
-        digest=digest(content),
+        digest=storage.digest(content),
     )
 
 
@@ -261,7 +261,7 @@ def _opened(
         keyring_id=opened.keyring_id,
         wrapping=opened.wrapping,
         generation=opened.generation,
-        digest=digest(content),
+        digest=storage.digest(content),
         lock=locked,
         access=access,
     )

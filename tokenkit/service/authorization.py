@@ -18,7 +18,7 @@ _HINTS = {
     "password_change_required": "change the password first",
     "person_required": "sign in: API keys can't do this",
 }
-_UNSEEN = {"not_granted", "denied", "outside_scope", "unknown_user"}
+UNSEEN = {"not_granted", "denied", "outside_scope", "unknown_user"}
 """Reasons for which a resource with an id of its own is kept unseen."""
 
 
@@ -54,7 +54,7 @@ async def require(
     decision = state.rights.decide(principal, action, resource, purpose)
     if decision.allowed:
         return decision
-    unseen = hidden and decision.reason in _UNSEEN
+    unseen = hidden and decision.reason in UNSEEN
     await audit_refusal(state, principal.actor, action, resource.named(), decision.reason)
     raise unknown() if unseen else forbidden(decision.reason)
 

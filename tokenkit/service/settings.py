@@ -61,6 +61,10 @@ class ServiceSettings:
         After how many seconds a refused caller is told to come again.
     threads
         Threads for what would hold up the others: look-ups in the database, bulk bodies.
+    password_workers
+        Passwords that are hashed at a time; each takes 19 MiB and a core.
+    sign_ins_waiting
+        Sign-ins that wait for that at most; more are refused at once.
     column_calls
         Columns that are held ready to be called.
     audit_seconds
@@ -108,6 +112,8 @@ class ServiceSettings:
     most_bulk_in_flight: int = 4
     retry_after: int = 1
     threads: int = 8
+    password_workers: int = 2
+    sign_ins_waiting: int = 32
     column_calls: int = 1_024
     audit_seconds: float = 5.0
     audit_queue: int = 8_192

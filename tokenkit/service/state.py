@@ -20,12 +20,14 @@ from tokenkit.service.guards import Guard
 from tokenkit.service.housekeeping import Housekeeping
 from tokenkit.service.idempotency import IdempotencyKeys
 from tokenkit.service.idempotent_calls import IdempotencyGuard
+from tokenkit.service.keyrings import KeyringFollower
 from tokenkit.service.limits import Rate, RequestLimits
 from tokenkit.service.metrics import Metrics, MetricsGuard
 from tokenkit.service.policies import load_policies
 from tokenkit.service.quotas import DailyQuotas, QuotaGuard
 from tokenkit.service.sampling import sampled
 from tokenkit.service.settings import ServiceSettings
+from tokenkit.service.signing import Signing
 from tokenkit.service.token_records import TokenRecords
 from tokenkit.service.token_records.guard import TokenRecordGuard
 from tokenkit.store.audit import audit_key
@@ -58,6 +60,10 @@ class ServiceState:
         Writes the audit log.
     columns
         Resolves what requests name.
+    signing
+        Checks and hashes passwords.
+    keys
+        Follows the keyring's file, and rotates keys.
     threads
         For what would hold up the other requests.
     limits, quotas
@@ -83,6 +89,8 @@ class ServiceState:
     rights: RightsCache
     audit: AuditWriter
     columns: ColumnCalls
+    signing: Signing
+    keys: KeyringFollower
     threads: ThreadPoolExecutor
     limits: RequestLimits
     quotas: DailyQuotas
@@ -137,11 +145,14 @@ class _Opening:
         self._metrics = metrics
         self._settings = settings
         self._keyring = keyring
+        self._loop = asyncio.get_running_loop()
         self._state: ServiceState | None = None
 
     def open(self, stack: ExitStack) -> ServiceState:
         settings = self._settings
         keyring = self._keyring or current_keyring()
+        # The last to end: what closes before it still needs the keys.
+        keys = stack.enter_context(KeyringFollower(keyring, self._replace_keyring))
         policies = load_policies(settings.policies)
         limits = Limits(settings.database_connections, settings.database_seconds)
         database = stack.enter_context(Database.open(settings.database_url, limits=limits))
@@ -161,6 +172,7 @@ class _Opening:
         columns = ColumnCalls(
             self._current_keyring, lambda: self._opened.policies, settings.column_calls
         )
+        signing = stack.enter_context(Signing(settings.password_workers, settings.sign_ins_waiting))
         self._state = ServiceState(
             settings=settings,
             keyring=keyring,
@@ -169,6 +181,8 @@ class _Opening:
             rights=rights,
             audit=audit,
             columns=columns,
+            signing=signing,
+            keys=keys,
             threads=threads,
             limits=RequestLimits(
                 api_key=Rate.parse_any(settings.api_key_limit),
@@ -203,6 +217,14 @@ class _Opening:
 
     def _current_keyring(self) -> Keyring:
         return self._opened.keyring
+
+    def _replace_keyring(self, keyring: Keyring) -> None:
+        def replace() -> None:
+            self._opened.keyring = keyring
+            self._opened.columns.forget()
+
+        # Where columns are resolved, so that none of the old keyring is put back afterwards.
+        self._loop.call_soon_threadsafe(replace)
 
     def _audit_key(self) -> KeyVersion:
         return audit_key(self._current_keyring())

@@ -313,7 +313,7 @@ def test_users_change_their_own_password(accounts, sign_in):
     other, this = sign_in("ann", PASSWORD), sign_in("ann", PASSWORD)
     assert this.must_change_password
     ann = Principal(user_id=this.user_id, name="ann", via="session", id=this.session_id)
-    parts = (accounts.database, accounts.pool, accounts.records, ann)
+    parts = (accounts.database, accounts.pool, accounts.sealer, accounts.records, ann)
     new = "walnut ladder gently fog"
     with pytest.raises(NotAuthenticated):
         change_own_password(*parts, old="wrong", new=new, clock=accounts.clock)

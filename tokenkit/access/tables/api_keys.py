@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from tokenkit.access.bearer import API_KEY, SHOWN, Bearer, new_bearer
 from tokenkit.access.grants import Scope, parse_scopes
@@ -101,11 +101,27 @@ def find_api_key(connection: Connection, key_id: UUID) -> ApiKey:
     return _read(row)
 
 
-def list_api_keys(connection: Connection, user: User | None = None) -> list[ApiKey]:
-    """List API keys, of one user or of all, in the order in which they were made."""
-    query = select(*_COLUMNS).order_by(ApiKeyRow.created, ApiKeyRow.id)
+def list_api_keys(
+    connection: Connection,
+    user: User | None = None,
+    *,
+    after: tuple[datetime, UUID] | None = None,
+    most: int | None = None,
+) -> list[ApiKey]:
+    """List API keys, of one user or of all, in the order in which they were made.
+
+    Parameters
+    ----------
+    connection, user
+        Where, and whose.
+    after, most
+        The next ones after the one that was made then and has that id, and how many.
+    """
+    query = select(*_COLUMNS).order_by(ApiKeyRow.created, ApiKeyRow.id).limit(most)
     if user is not None:
         query = query.where(ApiKeyRow.user_id == user.id)
+    if after is not None:
+        query = query.where(tuple_(ApiKeyRow.created, ApiKeyRow.id) > after)
     return [_read(row) for row in connection.execute(query)]
 
 

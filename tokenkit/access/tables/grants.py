@@ -38,12 +38,42 @@ class RoleGrant:
     grant: Grant
 
 
-def list_grants(connection: Connection, role: Role | None = None) -> list[RoleGrant]:
-    """List grants, of one role or of all, in the order in which they were made."""
-    query = select(*_COLUMNS).order_by(GrantRow.id)
+def list_grants(
+    connection: Connection,
+    role: Role | None = None,
+    *,
+    after: int | None = None,
+    most: int | None = None,
+) -> list[RoleGrant]:
+    """List grants, of one role or of all, in the order in which they were made.
+
+    Parameters
+    ----------
+    connection, role
+        Where, and whose.
+    after, most
+        The next ones after a number, and how many.
+    """
+    query = select(*_COLUMNS).order_by(GrantRow.id).limit(most)
     if role is not None:
         query = query.where(GrantRow.role_id == role.id)
+    if after is not None:
+        query = query.where(GrantRow.id > after)
     return [_read(row) for row in connection.execute(query)]
+
+
+def find_grant(connection: Connection, grant_id: int) -> RoleGrant:
+    """Find a grant by its number.
+
+    Raises
+    ------
+    UnknownAccount
+        If there is none.
+    """
+    row = connection.execute(select(*_COLUMNS).where(GrantRow.id == grant_id)).one_or_none()
+    if row is None:
+        raise UnknownAccount("there is no grant of that number", reason="grant")
+    return _read(row)
 
 
 def add_grant(work: Work, role: Role, grant: Grant) -> int:

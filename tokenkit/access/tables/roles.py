@@ -1,5 +1,6 @@
 """Roles and who has them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,9 +33,14 @@ class Role:
 _COLUMNS = (RoleRow.id, RoleRow.name, RoleRow.description, RoleRow.requires_mfa)
 
 
-def list_roles(connection: Connection) -> list[Role]:
-    """List the roles by name."""
-    return [Role(*row) for row in connection.execute(select(*_COLUMNS).order_by(RoleRow.name))]
+def list_roles(
+    connection: Connection, *, after: str | None = None, most: int | None = None
+) -> list[Role]:
+    """List roles by name: all, or the next ones after a name."""
+    query = select(*_COLUMNS).order_by(RoleRow.name).limit(most)
+    if after is not None:
+        query = query.where(RoleRow.name > after)
+    return [Role(*row) for row in connection.execute(query)]
 
 
 def find_role(connection: Connection, name: str) -> Role:
@@ -61,6 +67,36 @@ def members(connection: Connection) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for role_id, name in rows:
         found.setdefault(role_id, []).append(name)
+    return found
+
+
+def list_members(
+    connection: Connection, role: Role, *, after: str | None = None, most: int | None = None
+) -> list[str]:
+    """Give the names of those who have a role: all, or the next ones after a name."""
+    query = (
+        select(UserRow.name)
+        .join(RoleMemberRow, RoleMemberRow.user_id == UserRow.id)
+        .where(RoleMemberRow.role_id == role.id)
+        .order_by(UserRow.name)
+        .limit(most)
+    )
+    if after is not None:
+        query = query.where(UserRow.name > after)
+    return list(connection.execute(query).scalars())
+
+
+def roles_of(connection: Connection, user_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """Give the names of the roles that users have, by the user's id."""
+    found: dict[UUID, list[str]] = {}
+    rows = connection.execute(
+        select(RoleMemberRow.user_id, RoleRow.name)
+        .join(RoleRow, RoleRow.id == RoleMemberRow.role_id)
+        .where(RoleMemberRow.user_id.in_(list(user_ids)))
+        .order_by(RoleRow.name)
+    )
+    for user_id, name in rows:
+        found.setdefault(user_id, []).append(name)
     return found
 
 

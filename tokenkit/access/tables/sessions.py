@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
 from tokenkit.access.bearer import SESSION, Bearer, new_bearer
 from tokenkit.access.tables.changes import Work
@@ -78,14 +78,46 @@ def session_of(connection: Connection, digest: bytes) -> Session | None:
     return None if row is None else Session(*row)
 
 
-def list_sessions(connection: Connection, user_id: UUID, at: datetime) -> list[Session]:
-    """List a user's sessions that haven't ended, the latest first."""
-    rows = connection.execute(
+def find_session(connection: Connection, session_id: UUID) -> Session:
+    """Find a session by its id, whatever its state.
+
+    Raises
+    ------
+    UnknownAccount
+        If there is none.
+    """
+    row = connection.execute(select(*_COLUMNS).where(SessionRow.id == session_id)).one_or_none()
+    if row is None:
+        raise UnknownAccount("there is no such session", reason="session")
+    return Session(*row)
+
+
+def list_sessions(
+    connection: Connection,
+    user_id: UUID,
+    at: datetime,
+    *,
+    before: tuple[datetime, UUID] | None = None,
+    most: int | None = None,
+) -> list[Session]:
+    """List a user's sessions that haven't ended, the latest first.
+
+    Parameters
+    ----------
+    connection, user_id, at
+        Where, whose, and when.
+    before, most
+        The next ones before the one that was opened then and has that id, and how many.
+    """
+    query = (
         select(*_COLUMNS)
         .where(SessionRow.user_id == user_id, SessionRow.revoked.is_(None), SessionRow.ends > at)
-        .order_by(SessionRow.created.desc())
+        .order_by(SessionRow.created.desc(), SessionRow.id.desc())
+        .limit(most)
     )
-    return [Session(*row) for row in rows]
+    if before is not None:
+        query = query.where(tuple_(SessionRow.created, SessionRow.id) < before)
+    return [Session(*row) for row in connection.execute(query)]
 
 
 def open_session(

@@ -41,10 +41,14 @@ class User:
 _COLUMNS = (UserRow.id, UserRow.name, UserRow.kind, UserRow.created, UserRow.disabled)
 
 
-def list_users(connection: Connection) -> list[User]:
-    """List all users by name."""
-    rows = connection.execute(select(*_COLUMNS).order_by(UserRow.name))
-    return [User(*row) for row in rows]
+def list_users(
+    connection: Connection, *, after: str | None = None, most: int | None = None
+) -> list[User]:
+    """List users by name: all, or the next ones after a name."""
+    query = select(*_COLUMNS).order_by(UserRow.name).limit(most)
+    if after is not None:
+        query = query.where(UserRow.name > after)
+    return [User(*row) for row in connection.execute(query)]
 
 
 def find_user(connection: Connection, name: str) -> User:
@@ -60,6 +64,20 @@ def find_user(connection: Connection, name: str) -> User:
     ).one_or_none()
     if row is None:
         raise UnknownAccount("there is no user of that name", reason="user")
+    return User(*row)
+
+
+def user_with_id(connection: Connection, user_id: UUID) -> User:
+    """Find a user by id.
+
+    Raises
+    ------
+    UnknownAccount
+        If there is none.
+    """
+    row = connection.execute(select(*_COLUMNS).where(UserRow.id == user_id)).one_or_none()
+    if row is None:
+        raise UnknownAccount("there is no user of that id", reason="user")
     return User(*row)
 
 

@@ -2,7 +2,33 @@
 
 from fastapi import APIRouter
 
-from tokenkit.service.routes import health, metrics, token_records
+from tokenkit.service.routes import (
+    account,
+    api_keys,
+    audit,
+    grants,
+    health,
+    keys,
+    metrics,
+    policies,
+    roles,
+    sessions,
+    token_records,
+    users,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, token_records.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    sessions.router,
+    account.router,
+    users.router,
+    roles.router,
+    grants.router,
+    api_keys.router,
+    keys.router,
+    policies.router,
+    audit.router,
+    health.router,
+    metrics.router,
+    token_records.router,
+)
 """Every group of endpoints, but for the two that have a way of their own, see ``tokens``."""

@@ -82,3 +82,14 @@ def _example(status: int) -> dict[str, Any]:
     code, title, reason = _EXAMPLES[status]
     found = {"type": f"urn:tokenkit:problem:{code}", "title": title, "status": status, "code": code}
     return {**found, "reason": reason} if reason else found
+
+
+def example(status: int, shown: Any) -> dict[int | str, dict[str, Any]]:
+    """Document an answer by an example.
+
+    Examples
+    --------
+    >>> example(200, {"status": "ok"})[200]["content"]
+    {'application/json': {'example': {'status': 'ok'}}}
+    """
+    return {status: {"content": {"application/json": {"example": shown}}}}

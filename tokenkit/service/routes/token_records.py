@@ -143,7 +143,7 @@ async def revoke_record(
     "/validate",
     summary="Say whether tokens are well-formed, known, expired or revoked",
     response_model=ValidityAnswer,
-    responses=problems(401, 403, 404, 409, 413, 422, 429, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 422, 429, 503),
 )
 async def validate(
     body: TokenBody, principal: CurrentPrincipal, state: CurrentState

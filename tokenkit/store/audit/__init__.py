@@ -4,20 +4,24 @@ from tokenkit.store.audit.checkpoints import Checkpoint, CheckpointFile, Retenti
 from tokenkit.store.audit.export import export
 from tokenkit.store.audit.keys import audit_key, verifying_keys
 from tokenkit.store.audit.log import AuditLog
+from tokenkit.store.audit.pages import AuditPage, Place, page
 from tokenkit.store.audit.retention import Retained, retain
 from tokenkit.store.audit.tail import tail
 from tokenkit.store.audit.verification import Fault, Verification, verify
 
 __all__ = [
     "AuditLog",
+    "AuditPage",
     "Checkpoint",
     "CheckpointFile",
     "Fault",
+    "Place",
     "Retained",
     "Retention",
     "Verification",
     "audit_key",
     "export",
+    "page",
     "retain",
     "tail",
     "verify",
