@@ -64,6 +64,7 @@ def test_a_rotation_is_saved_and_taken_up_by_every_worker(database_url, tmp_path
             ("complete", "payments"),
         ]
         assert rows[1]["key_id"] == answer.json()["versions"][1]["id"]
+        assert {row["key_id"] for row in one.audited("key.load")} >= {rows[1]["key_id"]}
     with open_keyring(file, kek) as ring:
         assert ring["payments"].primary_number == 2
 

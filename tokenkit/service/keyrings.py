@@ -1,19 +1,13 @@
 """The keyring of a service that runs: followed when its file changes, and rotated on request."""
 
-import logging
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from tokenkit.errors import AccessDenied, InvalidAccess, KeyringError, TokenkitError
 from tokenkit.keys import Keyring, KeyVersion, edit_keyring, open_keyring
-
-LOOK_SECONDS = 2.0
-"""How often the file is looked at."""
-_AGAIN_SECONDS = 10.0
-_LOG = logging.getLogger("tokenkit.service")
+from tokenkit.service.watching import Watch
 
 
 class KeyringFollower:
@@ -26,20 +20,16 @@ class KeyringFollower:
     keyring
         The keyring as it was opened. One that is in memory only never changes.
     changed
-        Is handed each new one, in whatever thread noticed.
+        Is handed the one before and the new one, in whatever thread noticed. If it raises an error
+        of tokenkit's, the one before stays.
     """
 
-    def __init__(self, keyring: Keyring, changed: Callable[[Keyring], None]) -> None:
+    def __init__(self, keyring: Keyring, changed: Callable[[Keyring, Keyring], None]) -> None:
         self._keyring = keyring
         self._changed = changed
         self._opened: list[Keyring] = []
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        self._not_before = 0.0
-        self._thread: threading.Thread | None = None
-        if keyring.path is not None:
-            self._thread = threading.Thread(target=self._run, name="tokenkit-keyring", daemon=True)
-            self._thread.start()
+        self._watch = None if keyring.path is None else Watch("keyring", self.look)
 
     def rotate(self, name: str) -> KeyVersion:
         """Give a key a fresh primary version in the file, and take the keyring from there.
@@ -72,37 +62,30 @@ class KeyringFollower:
         ------
         KeyringError
             If it can't be opened; the one before stays.
+        TokenkitError
+            What ``changed`` raises.
         """
         with self._lock:
             held = self._keyring
             if held.path is None or held.is_current():
                 return
             ring = open_keyring(held.path, held.providers, access=held.access)
-            if ring.keyring_id != held.keyring_id:
+            try:
+                if ring.keyring_id != held.keyring_id:
+                    raise KeyringError("the file is another keyring now")
+                self._changed(held, ring)
+            except TokenkitError:
                 ring.close()
-                raise KeyringError("the file is another keyring now")
+                raise
             self._opened.append(ring)
             self._keyring = ring
-        self._changed(ring)
 
     def close(self) -> None:
         """End the thread, and close what was opened here."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join()
+        if self._watch is not None:
+            self._watch.close()
         for ring in self._opened:
             ring.close()
-
-    def _run(self) -> None:
-        while not self._ending.wait(LOOK_SECONDS):
-            if time.monotonic() < self._not_before:
-                continue
-            try:
-                self.look()
-            except TokenkitError as error:
-                # What is held goes on serving; a key provider may be out of reach for a while.
-                self._not_before = time.monotonic() + _AGAIN_SECONDS
-                _LOG.warning("the keyring has changed and can't be opened: %s", error.code)
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """What the handlers of one process share, and how it is opened and closed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,8 +13,15 @@ from starlette.requests import HTTPConnection
 from tokenkit.access.cache import RightsCache
 from tokenkit.errors import Overloaded
 from tokenkit.keys import Keyring, KeyVersion, current_keyring
-from tokenkit.policy import Policy
+from tokenkit.lineage import AuditRecord
 from tokenkit.service.auditing import AuditWriter
+from tokenkit.service.changes import (
+    POLICY_ACTION,
+    digests,
+    key_changes,
+    policy_changes,
+    recorded_digests,
+)
 from tokenkit.service.columns import ColumnCalls
 from tokenkit.service.guards import Guard
 from tokenkit.service.housekeeping import Housekeeping
@@ -23,17 +30,19 @@ from tokenkit.service.idempotent_calls import IdempotencyGuard
 from tokenkit.service.keyrings import KeyringFollower
 from tokenkit.service.limits import Rate, RequestLimits
 from tokenkit.service.metrics import Metrics, MetricsGuard
-from tokenkit.service.policies import load_policies
+from tokenkit.service.policies import Policies, PolicyFollower
 from tokenkit.service.quotas import DailyQuotas, QuotaGuard
 from tokenkit.service.sampling import sampled
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.signing import Signing
 from tokenkit.service.token_records import TokenRecords
 from tokenkit.service.token_records.guard import TokenRecordGuard
-from tokenkit.store.audit import audit_key
+from tokenkit.store.audit import audit_key, page
 from tokenkit.store.database import Database, Limits
 
 _SAMPLE_SECONDS = 1.0
+_LATEST = 1_000
+"""Records of policies that a service looks through when it starts."""
 _WAITING_A_THREAD = 16
 """What may wait for each thread."""
 _P = ParamSpec("_P")
@@ -84,7 +93,7 @@ class ServiceState:
 
     settings: ServiceSettings
     keyring: Keyring
-    policies: Mapping[str, Policy]
+    policies: Policies
     database: Database
     rights: RightsCache
     audit: AuditWriter
@@ -153,7 +162,7 @@ class _Opening:
         keyring = self._keyring or current_keyring()
         # The last to end: what closes before it still needs the keys.
         keys = stack.enter_context(KeyringFollower(keyring, self._replace_keyring))
-        policies = load_policies(settings.policies)
+        policies = stack.enter_context(PolicyFollower(settings.policies, self._replace_policies))
         limits = Limits(settings.database_connections, settings.database_seconds)
         database = stack.enter_context(Database.open(settings.database_url, limits=limits))
         threads = stack.enter_context(
@@ -176,7 +185,7 @@ class _Opening:
         self._state = ServiceState(
             settings=settings,
             keyring=keyring,
-            policies=policies,
+            policies=policies.policies,
             database=database,
             rights=rights,
             audit=audit,
@@ -198,6 +207,7 @@ class _Opening:
             ),
             metrics=self._metrics,
         )
+        self._write_first(policies.policies)
         self._state.guards += [
             IdempotencyGuard(self._state),
             QuotaGuard(self._state),
@@ -218,13 +228,32 @@ class _Opening:
     def _current_keyring(self) -> Keyring:
         return self._opened.keyring
 
-    def _replace_keyring(self, keyring: Keyring) -> None:
+    def _replace_keyring(self, before: Keyring, keyring: Keyring) -> None:
         def replace() -> None:
             self._opened.keyring = keyring
             self._opened.columns.forget()
 
+        self._write(key_changes(before, keyring))
         # Where columns are resolved, so that none of the old keyring is put back afterwards.
         self._loop.call_soon_threadsafe(replace)
+
+    def _replace_policies(self, before: Policies, policies: Policies) -> None:
+        def replace() -> None:
+            self._opened.policies = policies
+            self._opened.columns.forget()
+
+        self._write(policy_changes(digests(before), digests(policies)))
+        self._loop.call_soon_threadsafe(replace)
+
+    def _write(self, records: Iterable[AuditRecord]) -> None:
+        """Write down what has changed, before anything is done by it."""
+        with self._opened.database.begin() as connection:
+            self._opened.audit.append(connection, list(records))
+
+    def _write_first(self, policies: Policies) -> None:
+        with self._opened.database.begin() as connection:
+            latest = page(connection, _LATEST, equal={"action": POLICY_ACTION}).records
+        self._write(policy_changes(recorded_digests(latest), digests(policies)))
 
     def _audit_key(self) -> KeyVersion:
         return audit_key(self._current_keyring())
