@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +18,9 @@ from tokenkit.service.state import opened
 
 DOCUMENT = "/v1/openapi.json"
 """Where the OpenAPI document is."""
+# Newer versions of FastAPI tell OpenTelemetry what exceptions say, which may quote values.
+_SILENT = {"telemetry": {"tracing": False, "metrics": False, "logs": False}}
+_QUIET: dict[str, Any] = _SILENT if "telemetry" in signature(FastAPI).parameters else {}
 
 
 def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None = None) -> FastAPI:
@@ -53,6 +57,7 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        **_QUIET,
     )
     problems.register(app)
     direct = tokens.add_routes(app)

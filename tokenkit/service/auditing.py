@@ -20,7 +20,7 @@ from tokenkit.errors import AuditUnavailable, StoreError, StoreUnavailable, Toke
 from tokenkit.keys import KeyVersion
 from tokenkit.lineage import AuditRecord
 from tokenkit.store.audit import AuditLog
-from tokenkit.store.audit.groups import write_group
+from tokenkit.store.audit.groups import GroupWriter
 from tokenkit.store.database import Database
 
 Work: TypeAlias = Callable[[Connection], None]
@@ -65,6 +65,7 @@ class AuditWriter:
         self._database = database
         self._key = key
         self._log = AuditLog(database)
+        self._groups = GroupWriter(database, self._log)
         self._seconds = seconds
         self._most_waiting = most_waiting
         self._most_at_once = most_at_once
@@ -183,7 +184,7 @@ class AuditWriter:
                     self._log.append(connection, records, self._newest)
             else:
                 found = [record for one in group for record in one.records]
-                write_group(self._database, self._log, found, self._newest)
+                self._groups.write(found, self._newest)
         except StoreUnavailable as error:
             failure = error
         except TokenkitError as error:

@@ -11,6 +11,7 @@ from tokenkit.access.principals import Principal
 from tokenkit.access.tables.changes import UNAUTHENTICATED
 from tokenkit.errors import NotAuthenticated
 from tokenkit.service.authorization import audit_refusal
+from tokenkit.service.headers import header
 from tokenkit.service.state import ServiceState, state_of
 
 SCHEME = "bearer"
@@ -43,7 +44,7 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
     known: Principal | None = request.scope.get(_KNOWN)
     if known is not None:
         return known
-    shown = request.headers.get("authorization", "")
+    shown = header(request, "authorization") or ""
     kind, _, secret = shown.partition(" ")
     if kind.lower() != SCHEME or not secret:
         raise NotAuthenticated(

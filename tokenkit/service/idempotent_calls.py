@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from tokenkit.errors import TokenkitError
 from tokenkit.service.guards import TokenCall, TokenResult
+from tokenkit.service.headers import header
 from tokenkit.service.idempotency import Attempt, RequestParts, checked_idempotency_key
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def parts_of(request: Request, body: bytes) -> RequestParts:
     return RequestParts(
         method=request.method,
         target=f"{request.url.path}?{query}" if query else request.url.path,
-        content_type=request.headers.get("content-type", ""),
+        content_type=header(request, "content-type") or "",
         body=body,
     )
 
@@ -44,7 +45,7 @@ class IdempotencyGuard:
 
     async def before(self, call: TokenCall) -> None:
         """Begin, or find that it was done; refuse another request under the same key."""
-        shown = call.request.headers.get(HEADER)
+        shown = header(call.request, HEADER)
         if shown is None:
             return
         attempt = await self._state.run(

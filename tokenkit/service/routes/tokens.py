@@ -26,6 +26,7 @@ from tokenkit.service.bodies import arrow, json, ndjson
 from tokenkit.service.bodies.query import read_query
 from tokenkit.service.columns import Operation
 from tokenkit.service.guards import ManyValues, TokenResult
+from tokenkit.service.headers import header
 from tokenkit.service.operations import Permission, perform, permit
 from tokenkit.service.problems import problem_of
 from tokenkit.service.routes.documentation import problems
@@ -102,7 +103,8 @@ async def detokenize(request: Request) -> Response:
 async def _answer(request: Request, operation: Operation) -> Response:
     state = state_of(request)
     principal = await authenticated(request, state)
-    kind = request.headers.get("content-type", json.MEDIA_TYPE).partition(";")[0].strip().lower()
+    kind = header(request, "content-type") or json.MEDIA_TYPE
+    kind = kind.partition(";")[0].strip().lower()
     if kind == json.MEDIA_TYPE:
         return await _of_json(request, state, principal, operation)
     if kind in _BULK:
