@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -37,7 +36,7 @@ class _Waiting:
 
 
 class AuditWriter:
-    """Writes audit records in groups; a context manager that writes what waits and then ends.
+    """Writes audit records in groups; :meth:`close` writes what waits and then ends.
 
     Parameters
     ----------
@@ -202,17 +201,6 @@ class AuditWriter:
         else:
             self.failed += sum(len(one.records) for one in group)
         _wake(group, refused, failure)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _done_within(

@@ -4,8 +4,6 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from tokenkit.errors import TokenkitError
 
@@ -13,7 +11,7 @@ EVERY_SECONDS = 3600.0
 
 
 class Housekeeping:
-    """Calls functions once an hour, from a thread of its own; a context manager that ends it.
+    """Calls functions once an hour, from a thread of its own; :meth:`close` ends it.
 
     Parameters
     ----------
@@ -26,7 +24,7 @@ class Housekeeping:
     Examples
     --------
     >>> done = threading.Event()
-    >>> with Housekeeping([done.set], every=0.01):
+    >>> with contextlib.closing(Housekeeping([done.set], every=0.01)):
     ...     done.wait(10)
     True
     """
@@ -52,14 +50,3 @@ class Housekeeping:
             for chore in self._chores:
                 with contextlib.suppress(TokenkitError):
                     chore()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

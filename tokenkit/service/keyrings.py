@@ -2,8 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from tokenkit.errors import AccessDenied, InvalidAccess, KeyringError, TokenkitError
 from tokenkit.keys import Keyring, KeyVersion, edit_keyring, open_keyring
@@ -11,7 +9,7 @@ from tokenkit.service.watching import Watch
 
 
 class KeyringFollower:
-    """Opens the keyring anew when its file has changed; a context manager that ends its thread.
+    """Opens the keyring anew when its file has changed; :meth:`close` ends its thread.
 
     Keyrings that were replaced stay open until the end: calls that began with them go on.
 
@@ -86,14 +84,3 @@ class KeyringFollower:
             self._watch.close()
         for ring in self._opened:
             ring.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -7,8 +7,8 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self, TypeAlias
+from types import MappingProxyType
+from typing import TypeAlias
 
 from tokenkit.errors import PolicyError
 from tokenkit.policy import Policy, load_policy
@@ -58,7 +58,7 @@ def load_policies(folder: Path | None) -> Policies:
 
 
 class PolicyFollower:
-    """Reads the folder of policies anew when it has changed; a context manager that ends it.
+    """Reads the folder of policies anew when it has changed; :meth:`close` ends it.
 
     A folder that can't be read as a whole changes nothing: what was read before goes on serving.
 
@@ -103,17 +103,6 @@ class PolicyFollower:
         """End the thread."""
         if self._watch is not None:
             self._watch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _files(folder: Path | None) -> list[tuple[str, int, int, int]]:

@@ -5,8 +5,7 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import ParamSpec, TypeVar
 
 from tokenkit.access.hashing import PasswordPool
 from tokenkit.access.passwords import PasswordRules
@@ -18,7 +17,7 @@ _T = TypeVar("_T")
 
 
 class Signing:
-    """Runs what checks or hashes passwords; a context manager that ends its threads.
+    """Runs what checks or hashes passwords; :meth:`close` ends its threads.
 
     Whoever signs in waits for a processor, and mustn't keep those waiting who don't. So there are
     threads for it alone, and what waits for them is bounded.
@@ -32,7 +31,8 @@ class Signing:
 
     Examples
     --------
-    >>> with Signing(workers=1, waiting=4) as signing:
+    >>> from contextlib import closing
+    >>> with closing(Signing(workers=1, waiting=4)) as signing:
     ...     asyncio.run(signing.run(len, "abc"))
     3
     """
@@ -97,14 +97,3 @@ class Signing:
         """End the threads once their work is done."""
         self._threads.shutdown()
         self.pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

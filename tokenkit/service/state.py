@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -161,27 +161,29 @@ class _Opening:
         settings = self._settings
         keyring = self._keyring or current_keyring()
         # The last to end: what closes before it still needs the keys.
-        keys = stack.enter_context(KeyringFollower(keyring, self._replace_keyring))
-        policies = stack.enter_context(PolicyFollower(settings.policies, self._replace_policies))
+        keys = stack.enter_context(closing(KeyringFollower(keyring, self._replace_keyring)))
         limits = Limits(settings.database_connections, settings.database_seconds)
         database = stack.enter_context(Database.open(settings.database_url, limits=limits))
         threads = stack.enter_context(
             ThreadPoolExecutor(settings.threads, thread_name_prefix="tokenkit-service")
         )
-        audit = stack.enter_context(
-            AuditWriter(
-                database,
-                self._audit_key,
-                seconds=settings.audit_seconds,
-                most_waiting=settings.audit_queue,
-                most_at_once=settings.audit_batch,
-            )
+        audit = AuditWriter(
+            database,
+            self._audit_key,
+            seconds=settings.audit_seconds,
+            most_waiting=settings.audit_queue,
+            most_at_once=settings.audit_batch,
         )
+        stack.callback(audit.close)
+        policies = PolicyFollower(settings.policies, self._replace_policies)
+        stack.callback(policies.close)
         rights = stack.enter_context(RightsCache(database, background=True))
         columns = ColumnCalls(
             self._current_keyring, lambda: self._opened.policies, settings.column_calls
         )
-        signing = stack.enter_context(Signing(settings.password_workers, settings.sign_ins_waiting))
+        signing = stack.enter_context(
+            closing(Signing(settings.password_workers, settings.sign_ins_waiting))
+        )
         self._state = ServiceState(
             settings=settings,
             keyring=keyring,
@@ -215,9 +217,10 @@ class _Opening:
             MetricsGuard(self._metrics),
         ]
         self._metrics.sample_from(partial(sampled, self._state))
-        stack.enter_context(Housekeeping([self._metrics.sample], every=_SAMPLE_SECONDS))
+        stack.enter_context(closing(Housekeeping([self._metrics.sample], every=_SAMPLE_SECONDS)))
         stack.callback(self._state.quotas.close)
-        stack.enter_context(Housekeeping([self._state.idempotency.purge, self._state.quotas.purge]))
+        chores = [self._state.idempotency.purge, self._state.quotas.purge]
+        stack.enter_context(closing(Housekeeping(chores)))
         return self._state
 
     @property

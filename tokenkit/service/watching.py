@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from tokenkit.errors import TokenkitError
 
@@ -16,7 +15,7 @@ _LOG = logging.getLogger("tokenkit.service")
 
 
 class Watch:
-    """Calls a function every two seconds, in a thread of its own; a context manager that ends it.
+    """Calls a function every two seconds, in a thread of its own; :meth:`close` ends it.
 
     Parameters
     ----------
@@ -31,7 +30,8 @@ class Watch:
     Examples
     --------
     >>> seen = threading.Event()
-    >>> with Watch("folder", seen.set, every=0.01):
+    >>> from contextlib import closing
+    >>> with closing(Watch("folder", seen.set, every=0.01)):
     ...     seen.wait(10)
     True
     """
@@ -61,14 +61,3 @@ class Watch:
             except TokenkitError as error:
                 not_before = time.monotonic() + _AGAIN_SECONDS
                 _LOG.warning("the %s has changed and can't be used: %s", self._name, error.code)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
