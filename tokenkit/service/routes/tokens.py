@@ -11,7 +11,7 @@ import pyarrow as pa
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tokenkit.access.principals import Principal
 from tokenkit.errors import (
@@ -36,7 +36,7 @@ from tokenkit.service.token_records.guard import FIELDS
 
 _PROBLEMS = problems(401, 403, 404, 409, 413, 415, 422, 429, 500, 503)
 _NO_STORE = {"cache-control": "no-store"}
-_JSON_HEADERS = {"content-type": json.MEDIA_TYPE, **_NO_STORE}
+_JSON_HEADERS = ((b"content-type", json.MEDIA_TYPE.encode()), (b"cache-control", b"no-store"))
 
 
 _PREFIX = "/v1"
@@ -119,7 +119,7 @@ async def _answer(request: Request, operation: Operation) -> Response:
 async def _of_json(
     request: Request, state: ServiceState, principal: Principal, operation: Operation
 ) -> Response:
-    content = await request.body()
+    content = await _body(request)
     body = json.read_body(content)
     permission = await permit(state, principal, operation, body.target(), body.purpose)
     given = body.given(state.settings.most_values)
@@ -128,7 +128,31 @@ async def _of_json(
         state, request, content, principal, operation, permission, given, extra=extra
     )
     fields = _fields(operation, permission, result, single=body.single)
-    return Response(json.write_answer(fields), headers=_JSON_HEADERS)
+    return _JsonAnswer(json.write_answer(fields))
+
+
+async def _body(request: Request) -> bytes:
+    """Read the body, which mostly is one message; Starlette's generators cost more than it does."""
+    message = await request.receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        content: bytes = message.get("body", b"")
+        return content
+    pieces = [message]
+
+    async def from_the_first() -> Message:
+        return pieces.pop() if pieces else await request.receive()
+
+    return await Request(request.scope, from_the_first).body()
+
+
+class _JsonAnswer(Response):
+    """JSON that is in no cache; its headers are known but for the length."""
+
+    def __init__(self, content: bytes) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = content
+        self.raw_headers = [*_JSON_HEADERS, (b"content-length", b"%d" % len(content))]
 
 
 _BULK: dict[
@@ -158,7 +182,7 @@ async def _of_bulk(
     try:
         read, write = _BULK[kind]
         asked = read_query(request.query_params)
-        content = await request.body()
+        content = await _body(request)
         if len(content) > settings.most_bulk_bytes:
             raise RequestTooLarge("the body is too large", reason="body_size")
         values, tweaks = await state.run(read, content, settings.most_bulk_values)

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,6 +71,7 @@ class GroupWriter:
 
     def __init__(self, database: "Database", log: AuditLog) -> None:
         self._database = database
+        self._shown = str(database.address)
         self._log = log
         self._head: _Head | None = None
         self._month: datetime | None = None
@@ -119,7 +119,7 @@ class GroupWriter:
 
     @contextmanager
     def _driver(self) -> "Iterator[psycopg.Connection[Any]]":
-        with driver_errors(), store_errors(str(self._database.address)):
+        with driver_errors(), store_errors(self._shown):
             raw = self._database.engine.raw_connection()
             try:
                 driver: psycopg.Connection[Any] = raw.driver_connection  # type: ignore[assignment]
@@ -165,7 +165,12 @@ def _append(
     )
     link = audit_chain.link(key, head.link, batch)
     facts = {
-        **asdict(batch),
+        "id": batch.id,
+        "written": batch.written,
+        "first_at": batch.first_at,
+        "last_at": batch.last_at,
+        "count": batch.count,
+        "last_hash": batch.last_hash,
         "link": link,
         "before": head.number,
         "previous": head.link,
