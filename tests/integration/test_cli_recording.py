@@ -12,6 +12,7 @@ from tests.integration.stored import Stored
 from tokenkit.cli.app import app
 from tokenkit.keys import create_keyring, edit_keyring
 from tokenkit.keys.providers.passphrase import PassphraseProvider
+from tokenkit.store.audit import tail
 from tokenkit.store.database import Database
 
 ROOT = Path(__file__).parents[2]
@@ -92,6 +93,48 @@ def test_commands_that_write_nothing(folder):
     run("inspect", "b.csv")
     run("rejects", "show", "b.csv.rejects.parquet")
     assert not (folder / "store").exists()
+
+
+def test_what_reveals_is_audited(folder):
+    """Opening rejected rows and searching tokens: before it is done, and how it ended; by nothing
+    that was typed."""
+    run("tokenize", "a.csv", "-o", "b.csv", "-p", "policy.yaml")
+    run("rejects", "open", "b.csv.rejects.parquet", "-o", "opened.parquet")
+    refused = ["rejects", "open", "b.csv.rejects.parquet", "-o", "opened.parquet"]
+    assert RUNNER.invoke(app, refused).exit_code == 1
+    search = ["search-tokens", "-p", "policy.yaml", "--column", "ssn"]
+    assert RUNNER.invoke(app, search, input="078-05-1120\n").exit_code == 0
+    unknown = ["search-tokens", "-p", "policy.yaml", "--column", "078-05-1120"]
+    assert RUNNER.invoke(app, unknown, input="078-05-1120\n").exit_code == 1
+    with Database.open() as database:
+        opened, searched = (
+            tail(database, 100, action=action) for action in ("rejects.open", "tokens.search")
+        )
+    assert [(row["outcome"], row["count"]) for row in opened] == [
+        ("prepared", None),
+        ("complete", 1),
+        ("prepared", None),
+        ("failed", None),
+    ]
+    assert {row["object"] for row in opened} == {f"file:{folder}/b.csv.rejects.parquet"}
+    assert [(row["outcome"], row["count"]) for row in searched] == [
+        ("prepared", None),
+        ("complete", 1),
+        ("prepared", None),
+        ("failed", None),
+    ]
+    assert "078-05-1120" not in str(opened + searched)
+    run("audit", "verify")
+
+
+def test_what_cannot_be_audited_is_not_done(folder, monkeypatch):
+    """Without a store rejected rows stay sealed, unless nothing is to be recorded."""
+    run("tokenize", "a.csv", "-o", "b.csv", "-p", "policy.yaml", "--no-lineage")
+    monkeypatch.setenv("TOKENKIT_DATABASE_URL", f"postgresql://ann:secret@/x?host={folder}")
+    command = ["rejects", "open", "b.csv.rejects.parquet", "-o", "opened.parquet"]
+    assert RUNNER.invoke(app, command).exit_code == 1
+    assert not (folder / "opened.parquet").exists()
+    run(*command, "--no-lineage")
 
 
 def test_a_store_that_is_not_there(folder, monkeypatch):

@@ -33,7 +33,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NoLineage = Annotated[
     bool,
-    typer.Option("--no-lineage", help="Don't record the run, neither in the store nor elsewhere."),
+    typer.Option("--no-lineage", help="Don't record it, neither in the store nor elsewhere."),
 ]
 Delimiter = Annotated[
     str | None,

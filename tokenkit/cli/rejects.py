@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenkit.cli.auditing import audited
 from tokenkit.cli.jobs import execute
 from tokenkit.cli.keyrings import opened
 from tokenkit.cli.options import AsJson, Force, Kek, KeyringFile, NoLineage, Quiet
@@ -61,13 +62,18 @@ def open_(
     keyring: KeyringFile = None,
     kek: Kek = None,
     force: Force = False,
+    no_lineage: NoLineage = False,
     quiet: Quiet = False,
 ) -> None:
     """Write rejected rows in clear, to a file that only its owner may read."""
     from tokenkit.jobs.rejects import read_rejects
+    from tokenkit.lineage.naming import of_file
 
-    with opened(keyring, kek) as ring:
-        rows = read_rejects(file).write(output, keyring=ring, replace=force)
+    with (
+        opened(keyring, kek) as ring,
+        audited(ring, "rejects.open", str(of_file(file)), unrecorded=no_lineage) as deed,
+    ):
+        rows = deed.count = read_rejects(file).write(output, keyring=ring, replace=force)
     if not quiet:
         typer.echo(f"Wrote {rows:,} rows, in clear, to {output}")
 

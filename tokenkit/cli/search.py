@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from tokenkit.cli.auditing import audited
 from tokenkit.cli.keyrings import opened
-from tokenkit.cli.options import AsJson, Kek, KeyringFile
+from tokenkit.cli.options import AsJson, Kek, KeyringFile, NoLineage
 from tokenkit.errors import InvalidValues
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
@@ -35,6 +36,7 @@ def search_tokens(
     ] = False,
     keyring: KeyringFile = None,
     kek: Kek = None,
+    no_lineage: NoLineage = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the tokens of a value, one for each enabled version of the column's key.
@@ -45,6 +47,7 @@ def search_tokens(
     import getpass
 
     from tokenkit.engines.search import search_tokens as tokens_of
+    from tokenkit.lineage.naming import of_file
 
     # A command that was started without a standard input has none.
     if sys.stdin is None:
@@ -57,9 +60,14 @@ def search_tokens(
         value = line.decode("utf-8", "surrogateescape")
     if not value:
         raise typer.BadParameter("no value was given: type it, or pipe it into the command")
-    with opened(keyring, kek) as ring:
+    # A column that there isn't in the policy may be anything, and is in no record.
+    with (
+        opened(keyring, kek) as ring,
+        audited(ring, "tokens.search", str(of_file(policy)), unrecorded=no_lineage) as deed,
+    ):
         sought = _number(value) if integer else value
         found = tokens_of(sought, policy=policy, column=column, tweak=tweak, keyring=ring)
+        deed.count = len(found)
     if as_json:
         typer.echo(json.dumps({str(version): token for version, token in found.items()}))
         return
