@@ -22,7 +22,7 @@ KEY_VARIABLE = "TOKENKIT_ACCESS_KEY"
 """The environment variable that names the key; without it, ``access`` or the first by name."""
 KEY_NAME = "access"
 
-Use: TypeAlias = Literal["totp", "attempt"]
+Use: TypeAlias = Literal["totp", "attempt", "batch"]
 
 _ID_BYTES = slice(1, 5)
 

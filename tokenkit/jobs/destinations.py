@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.aside import masked
@@ -23,6 +23,7 @@ from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.naming import of_file, of_folder
 
 
+@runtime_checkable
 class Destination(Protocol):
     """Where a job writes, and what has to be checked about it."""
 
@@ -128,8 +129,8 @@ def destination_of(job: Job) -> Destination | None:
     JobError
         If it isn't written in the job's mode.
     """
-    if job.target is None:
-        return None
+    if job.target is None or isinstance(job.target, Destination):
+        return job.target
     if isinstance(job.target, Path):
         folder = is_folder(job)
         return FileDestination(job.target, folder, folder and job.mode == "replace")

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tokenkit.errors import JobError
 from tokenkit.jobs.connectors import TextOptions
-from tokenkit.jobs.connectors.tables import TableSink, TableSource
 from tokenkit.jobs.objects.place import ObjectPlace
 from tokenkit.keys import Keyring
 from tokenkit.policy import Policy
+
+if TYPE_CHECKING:
+    from tokenkit.jobs.connectors.tables import TableSink, TableSource
+    from tokenkit.jobs.destinations import Destination
+    from tokenkit.jobs.origins import Origin
 
 Operation: TypeAlias = Literal["tokenize", "detokenize"]
 Mode: TypeAlias = Literal["replace", "append", "partition"]
@@ -29,10 +33,10 @@ class Job:
     source
         The file to read, a folder (every file of a known format in it, Hive partitions included),
         or a pattern such as ``"in/*.csv"``. Suffixes say the formats. Or the same in an object
-        store, or a table that a connector reads.
+        store, or a table that a connector reads; or an origin of the caller's own.
     target
-        The file to write, or a folder, or an object, or a table that a connector writes. None needs
-        ``dry_run``.
+        The file to write, or a folder, or an object, or a table that a connector writes, or a
+        destination of the caller's own. None needs ``dry_run``.
     policy
         What happens to each column. Detokenizing needs none where metadata stands beside the
         tokens; given one, the two must agree.
@@ -76,8 +80,8 @@ class Job:
     """
 
     operation: Operation
-    source: Path | ObjectPlace | TableSource
-    target: Path | ObjectPlace | TableSink | None = None
+    source: "Path | ObjectPlace | TableSource | Origin"
+    target: "Path | ObjectPlace | TableSink | Destination | None" = None
     policy: Policy | None = None
     keyring: Keyring | None = None
     mode: Mode = "replace"

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tokenkit.jobs.aside import masked
-from tokenkit.jobs.connectors.tables import TableSource
 from tokenkit.jobs.inlets import Inlet
 from tokenkit.jobs.inputs import InputFile, find_inputs, folder_of
 from tokenkit.jobs.objects.inlets import ObjectInlet, ObjectOrigin, find_objects
@@ -15,7 +14,11 @@ from tokenkit.jobs.tables.inlets import TableOrigin
 from tokenkit.lineage.datasets import Dataset
 from tokenkit.lineage.naming import of_file, of_folder
 
+if TYPE_CHECKING:
+    from tokenkit.jobs.connectors.tables import TableSource
 
+
+@runtime_checkable
 class Origin(Protocol):
     """Where a job reads."""
 
@@ -70,8 +73,10 @@ def found_files(source: Path | ObjectPlace) -> Sequence[InputFile | ObjectInlet]
     return find_inputs(source) if isinstance(source, Path) else find_objects(source)
 
 
-def origin_of(source: Path | ObjectPlace | TableSource) -> Origin:
+def origin_of(source: "Path | ObjectPlace | TableSource | Origin") -> Origin:
     """Give where a job reads, of what its ``source`` names."""
+    if isinstance(source, Origin):
+        return source
     if isinstance(source, ObjectPlace):
         return ObjectOrigin(source)
     return FileOrigin(source) if isinstance(source, Path) else TableOrigin(source)

@@ -25,8 +25,8 @@ class RemoteFile(Protocol):
         """Its size in bytes."""
 
     @property
-    def url(self) -> str:
-        """What Polars scans."""
+    def url(self) -> str | None:
+        """What Polars scans; None if it can't reach the file by itself."""
 
     def storage_options(self) -> Mapping[str, str | int]:
         """Give what Polars has to know of the store: secrets among it."""
@@ -66,9 +66,19 @@ def refused_by_store(file: AnyFile, text: str) -> InputError | None:
 
 
 def scan_arguments(file: AnyFile) -> dict[str, Any]:
-    """Give what Polars' scans take: where the file is, and how it's reached."""
+    """Give what Polars' scans take: where the file is, and how it's reached.
+
+    Raises
+    ------
+    InputError
+        If Polars can't reach it by itself.
+    """
     if isinstance(file, Path):
         return {"source": file, "glob": False}
+    if file.url is None:
+        raise InputError(
+            "files of this format can't be read from there", file=str(file), hint="use Parquet"
+        )
     options: dict[str, str | int] = dict(file.storage_options())
     if "retries" in signature(pl.scan_parquet).parameters:
         # Older versions of Polars take text alone.

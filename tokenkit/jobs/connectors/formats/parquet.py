@@ -1,6 +1,6 @@
 """Parquet: typed columns; metadata in the file's own key-value metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +12,7 @@ from tokenkit.jobs.connectors.parquet_pages import check_chunks, check_pages
 from tokenkit.jobs.connectors.passing import Tail
 from tokenkit.jobs.connectors.protocol import FAILURES, PANICS, Format
 from tokenkit.jobs.connectors.remote import AnyFile, refused_by_store, scan_arguments
+from tokenkit.jobs.connectors.streams import Stream
 from tokenkit.policy import METADATA_KEY
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _DAMAGE = (
 )
 
 
+_BLOCK_ROWS = 65_536
+
+
 class ParquetSource:
     """A Parquet file to read."""
 
@@ -43,11 +47,18 @@ class ParquetSource:
         self._path = path
         self._footer: pq.FileMetaData | None = None
         refused: InputError | None = None
+        self._stream: Stream | None = None
         try:
             # Polars panics at some footers that pyarrow refuses.
             self._footer = footer_of(path)
-            self.schema = self.scan().collect_schema()
-            self.rows = self.estimated_rows = _count(path)
+            if not isinstance(path, Path) and path.url is None:
+                self.schema = _schema_of(self._footer)
+                self.rows = self._footer.num_rows
+                self._stream = Stream(self._blocks, self.schema)
+            else:
+                self.schema = self.scan().collect_schema()
+                self.rows = _count(path)
+            self.estimated_rows = self.rows
         except InputError:
             raise
         except (pa.ArrowException, *FAILURES) as exc:
@@ -81,20 +92,44 @@ class ParquetSource:
 
     def scan(self) -> pl.LazyFrame:
         """Give the rows, in the file's order, lazily."""
+        if self._stream is not None:
+            return self._stream.scan()
         return pl.scan_parquet(**scan_arguments(self._path), hive_partitioning=False)
 
-    def explain(self, text: str) -> InputError | None:
+    def _blocks(self) -> Iterator[pl.DataFrame]:
+        """Read some rows at a time, where Polars can't reach the file by itself."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        assert not isinstance(self._path, Path)  # noqa: S101 - Polars reaches every path
+        try:
+            with self._path.open() as opened, pq.ParquetFile(opened) as file:
+                for batch in file.iter_batches(_BLOCK_ROWS, use_threads=False):
+                    frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch])))
+                    yield frame.cast(self.schema)
+        except (pa.ArrowException, *FAILURES) as exc:
+            failure = exc if isinstance(exc, InputError) else self._damaged()
+        else:
+            return
+        raise failure
+
+    def explain(self, text: str) -> JobError | None:
         """Say what an error of Polars says about the file."""
+        if self._stream is not None:
+            return self._stream.failure
         lowered = text.lower()
         if (refused := refused_by_store(self._path, text)) is not None:
             return refused
         if any(word in lowered for word in _DAMAGE):
-            return InputError(
-                "a part of the file can't be read: it is damaged",
-                file=str(self._path),
-                hint="get a whole copy of the file",
-            )
+            return self._damaged()
         return None
+
+    def _damaged(self) -> InputError:
+        return InputError(
+            "a part of the file can't be read: it is damaged",
+            file=str(self._path),
+            hint="get a whole copy of the file",
+        )
 
 
 class ParquetSink:
@@ -132,6 +167,11 @@ class ParquetSink:
     def count(self, path: Path) -> int:
         """Read the number of rows from the footer."""
         return _count(path)
+
+
+def _schema_of(footer: "pq.FileMetaData") -> pl.Schema:
+    empty = pl.from_arrow(footer.schema.to_arrow_schema().empty_table())
+    return pl.DataFrame(empty).schema
 
 
 def footer_of(file: AnyFile) -> "pq.FileMetaData":
