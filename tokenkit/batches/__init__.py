@@ -1,1 +1,1 @@
-"""Batch jobs: files that are uploaded, worked on, and fetched; see docs/batches.md."""
+"""Batch jobs: files that are uploaded, worked on, and fetched."""

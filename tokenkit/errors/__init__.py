@@ -64,15 +64,19 @@
     │   ├── AccessStale TK809                   the rights couldn't be read again in time
     │   ├── AccessBusy TK810                    too many passwords are being checked
     │   └── InvalidAccess TK811 (ValueError)    a name, a right or a scope that can't be read
-    └── ServiceError TK900                      requests to the service
-        ├── InvalidRequest TK901 (ValueError)   a field is missing, unknown or of the wrong kind
-        ├── RequestTooLarge TK902 (ValueError)  more bytes or values than are taken at once
-        ├── Overloaded TK903                    too many requests at a time
-        ├── AuditUnavailable TK904              the audit log couldn't be written in time
-        ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
-        ├── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
-        ├── TooManyRequests TK911               a limit or a daily quota is reached
-        └── RequestUnderWay TK912               one under the same idempotency key isn't done yet
+    ├── ServiceError TK900                      requests to the service
+    │   ├── InvalidRequest TK901 (ValueError)   a field is missing, unknown or of the wrong kind
+    │   ├── RequestTooLarge TK902 (ValueError)  more bytes or values than are taken at once
+    │   ├── Overloaded TK903                    too many requests at a time
+    │   ├── AuditUnavailable TK904              the audit log couldn't be written in time
+    │   ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
+    │   ├── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
+    │   ├── TooManyRequests TK911               a limit or a daily quota is reached
+    │   └── RequestUnderWay TK912               one under the same idempotency key isn't done yet
+    └── BatchError TK950                        batches
+        ├── BatchLost TK951                     it is over, or another worker has it
+        ├── BatchInterrupted TK952              its workers died
+        └── PolicyReplaced TK953                its policy isn't the one any more
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -379,6 +383,10 @@ from tokenkit.errors.access import PasswordRefused as PasswordRefused  # noqa: E
 from tokenkit.errors.access import SecondFactorNeeded as SecondFactorNeeded  # noqa: E402
 from tokenkit.errors.access import TooManyAttempts as TooManyAttempts  # noqa: E402
 from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E402
+from tokenkit.errors.batches import BatchError as BatchError  # noqa: E402
+from tokenkit.errors.batches import BatchInterrupted as BatchInterrupted  # noqa: E402
+from tokenkit.errors.batches import BatchLost as BatchLost  # noqa: E402
+from tokenkit.errors.batches import PolicyReplaced as PolicyReplaced  # noqa: E402
 from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
 from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
 from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402

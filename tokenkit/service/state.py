@@ -14,6 +14,7 @@ from tokenkit.access.cache import RightsCache
 from tokenkit.errors import Overloaded
 from tokenkit.keys import Keyring, KeyVersion, current_keyring
 from tokenkit.lineage import AuditRecord
+from tokenkit.policy.folder import Policies
 from tokenkit.service.auditing import AuditWriter
 from tokenkit.service.changes import (
     POLICY_ACTION,
@@ -30,7 +31,7 @@ from tokenkit.service.idempotent_calls import IdempotencyGuard
 from tokenkit.service.keyrings import KeyringFollower
 from tokenkit.service.limits import Rate, RequestLimits
 from tokenkit.service.metrics import Metrics, MetricsGuard
-from tokenkit.service.policies import Policies, PolicyFollower
+from tokenkit.service.policies import PolicyFollower
 from tokenkit.service.quotas import DailyQuotas, QuotaGuard
 from tokenkit.service.sampling import sampled
 from tokenkit.service.settings import ServiceSettings

@@ -1,0 +1,54 @@
+"""What the work on batches needs, opened in a process of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from tokenkit.batches.queue import Batches
+from tokenkit.batches.running import Workshop
+from tokenkit.batches.storage import BatchStorage
+from tokenkit.keys import Keyring, current_keyring, open_keyring
+from tokenkit.policy.folder import load_policies
+from tokenkit.store.database import Database
+
+
+@contextmanager
+def open_workshop(
+    database_url: str | None, place: str, policies: Path | None
+) -> Iterator[Workshop]:
+    """Open the store, the files of batches, and the keyring that the environment names.
+
+    Parameters
+    ----------
+    database_url
+        The store's database; None for what the environment names.
+    place
+        Where files of batches lie, see :meth:`~tokenkit.batches.storage.BatchStorage.open`.
+    policies
+        The folder of policies.
+
+    Raises
+    ------
+    StoreError, KeyringError, JobError
+        If one of them can't be opened.
+    """
+    with Database.open(database_url) as database, _newest_keyring() as keyring:
+        yield Workshop(
+            database,
+            Batches(database),
+            BatchStorage.open(place),
+            keyring,
+            partial(load_policies, policies),
+        )
+
+
+@contextmanager
+def _newest_keyring() -> Iterator[Keyring]:
+    """Give the current keyring, or what its file holds now: that one is read once a process."""
+    held = current_keyring()
+    if held.path is None or held.is_current():
+        yield held
+        return
+    with open_keyring(held.path, held.providers, access=held.access) as opened:
+        yield opened
