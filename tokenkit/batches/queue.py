@@ -6,7 +6,7 @@ any more: a worker that was given up for dead can't end a batch that another one
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     delete,
     func,
@@ -22,11 +21,11 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    update,
 )
 
 from tokenkit.access.tables.changes import utc_now
 from tokenkit.batches.batch import OPEN, Batch, Failure, NewBatch, QueueFacts, State
+from tokenkit.batches.rows import batch_of, change, find_batch, held
 from tokenkit.errors import BatchInterrupted, BatchLost, Overloaded, TooManyRequests
 from tokenkit.store.database import Database
 from tokenkit.store.models.batches import BatchRow
@@ -40,7 +39,6 @@ MOST_DEATHS: Final = 3
 _UPLOAD_LASTS: Final = timedelta(hours=24)
 _REMEMBERED: Final = timedelta(days=30)
 """How long it stays known that there was a batch."""
-_OURS = {field.name for field in fields(Batch)} - {"failure", "report", "text_options"}
 _LOST = Failure(
     code=BatchInterrupted.code,
     reason="workers_died",
@@ -128,7 +126,7 @@ class Batches:
         BatchLost
             If it isn't waited for any more.
         """
-        _change(
+        change(
             connection,
             and_(BatchRow.id == batch, BatchRow.state == "uploading"),
             state="queued",
@@ -164,7 +162,7 @@ class Batches:
                     return None
                 now = self._now()
                 try:
-                    _change(
+                    change(
                         connection,
                         and_(BatchRow.id == found.id, *wanted, BatchRow.attempt == found.attempt),
                         state="running",
@@ -177,7 +175,7 @@ class Batches:
                 except BatchLost:
                     # Another worker was faster.
                     continue
-                return _found(connection, found.id)
+                return find_batch(connection, found.id)
 
     def note(self, batch: UUID, attempt: int, done: int, expected: int | None) -> bool:
         """Say that a batch is still being worked on, and how far; gives whether to go on.
@@ -188,15 +186,15 @@ class Batches:
             If another worker has it, or it is over.
         """
         with self._database.begin() as connection:
-            held = _held(batch, attempt)
-            _change(
+            same = held(batch, attempt)
+            change(
                 connection,
-                held,
+                same,
                 held_until=self._now() + LEASE,
                 rows_done=done,
                 rows_expected=expected,
             )
-            asked = connection.execute(select(BatchRow.cancel_requested).where(held)).scalar_one()
+            asked = connection.execute(select(BatchRow.cancel_requested).where(same)).scalar_one()
         return not asked
 
     def complete(
@@ -204,9 +202,9 @@ class Batches:
     ) -> None:
         """Say that a batch is done; its result is kept from now on. Raises as :meth:`note` does."""
         now = self._now()
-        _change(
+        change(
             connection,
-            _held(batch, attempt),
+            held(batch, attempt),
             state="complete",
             rows_done=report["rows_read"],
             rows_read=report["rows_read"],
@@ -218,7 +216,7 @@ class Batches:
 
     def fail(self, connection: Connection, batch: UUID, attempt: int, failure: Failure) -> None:
         """Say that a batch has failed; raises as :meth:`note` does."""
-        self._end(connection, _held(batch, attempt), "failed", failure)
+        self._end(connection, held(batch, attempt), "failed", failure)
 
     def cancel(self, connection: Connection, batch: UUID) -> State:
         """End a batch before it is done; gives its state: a running one ends in a moment.
@@ -232,13 +230,13 @@ class Batches:
         try:
             self._end(connection, and_(known, BatchRow.state.in_(("uploading", "queued"))))
         except BatchLost:
-            _change(connection, and_(known, BatchRow.state == "running"), cancel_requested=True)
+            change(connection, and_(known, BatchRow.state == "running"), cancel_requested=True)
             return "running"
         return "cancelled"
 
     def cancelled(self, connection: Connection, batch: UUID, attempt: int) -> None:
         """Say that a running batch has ended because it was told to."""
-        self._end(connection, _held(batch, attempt))
+        self._end(connection, held(batch, attempt))
 
     def abandon(self, connection: Connection, batch: UUID) -> None:
         """Forget a batch whose upload didn't come to its end."""
@@ -268,16 +266,16 @@ class Batches:
                 ).where(dead)
             ).all()
             for row in rows:
-                held = and_(dead, BatchRow.id == row.id, BatchRow.attempt == row.attempt)
+                same = and_(dead, BatchRow.id == row.id, BatchRow.attempt == row.attempt)
                 try:
                     if row.cancel_requested:
-                        self._end(connection, held)
+                        self._end(connection, same)
                     elif row.deaths + died >= MOST_DEATHS:
-                        self._end(connection, held, "failed", _LOST)
+                        self._end(connection, same, "failed", _LOST)
                     else:
-                        _change(
+                        change(
                             connection,
-                            held,
+                            same,
                             state="queued",
                             deaths=row.deaths + died,
                             worker=None,
@@ -291,7 +289,7 @@ class Batches:
     def find(self, batch: UUID) -> Batch | None:
         """Find a batch; None if it isn't known, or not any more."""
         with self._database.read() as connection:
-            return _found(connection, batch)
+            return find_batch(connection, batch)
 
     def of_owner(
         self, owner: UUID, *, before: tuple[datetime, UUID] | None, most: int
@@ -314,7 +312,7 @@ class Batches:
         if before is not None:
             query = query.where(tuple_(BatchRow.created, BatchRow.id) < before)
         with self._database.read() as connection:
-            return [_batch(row) for row in connection.execute(query)]
+            return [batch_of(row) for row in connection.execute(query)]
 
     def purge(self) -> Sequence[UUID]:
         """Let results expire whose time is over, and forget old batches.
@@ -328,7 +326,7 @@ class Batches:
             for row in connection.execute(select(BatchRow.id, BatchRow.state).where(over)).all():
                 to = "expired" if row.state == "complete" else "cancelled"
                 same = and_(over, BatchRow.id == row.id)
-                _change(connection, same, state=to, sealed_key=None, ended=now, expires=None)
+                change(connection, same, state=to, sealed_key=None, ended=now, expires=None)
                 gone.append(row.id)
             connection.execute(
                 delete(BatchRow).where(
@@ -366,7 +364,7 @@ class Batches:
         failure: Failure | None = None,
     ) -> None:
         told = {} if failure is None else asdict(failure)
-        _change(
+        change(
             connection,
             where,
             state=state,
@@ -378,33 +376,3 @@ class Batches:
     @staticmethod
     def _over(now: datetime, expires: datetime | None) -> dict[str, Any]:
         return {"ended": now, "expires": expires, "worker": None, "held_until": None}
-
-
-def _held(batch: UUID, attempt: int) -> ColumnElement[bool]:
-    """Say what a worker has to hold to change a batch."""
-    return and_(BatchRow.id == batch, BatchRow.attempt == attempt, BatchRow.state == "running")
-
-
-def _change(connection: Connection, where: ColumnElement[bool], **values: object) -> None:
-    if not connection.execute(update(BatchRow).where(where).values(**values)).rowcount:
-        raise BatchLost("the batch isn't in the state that it was in")
-
-
-def _found(connection: Connection, batch: UUID) -> Batch | None:
-    query = select(*BatchRow.__table__.columns).where(BatchRow.id == batch)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _batch(row)
-
-
-def _batch(row: "Row[Any]") -> Batch:
-    failure = None
-    if row.error_code is not None:
-        failure = Failure(
-            code=row.error_code, reason=row.error_reason, text=row.error_text, hint=row.error_hint
-        )
-    return Batch(
-        **{name: getattr(row, name) for name in _OURS},
-        text_options=json.loads(row.text_options),
-        report=None if row.report is None else json.loads(row.report),
-        failure=failure,
-    )

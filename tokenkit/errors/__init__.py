@@ -350,27 +350,7 @@ class ConnectorFailed(JobError, code="TK605"):
     """The system behind a connector can't be reached, refuses, or broke off."""
 
 
-class StoreError(TokenkitError, code="TK700"):
-    """Base class of what goes wrong with lineage and the audit log."""
-
-
-class StoreUnavailable(StoreError, code="TK701"):
-    """The store's database can't be reached, or broke off."""
-
-
-class SchemaOutdated(StoreError, code="TK702"):
-    """The store's tables are of another version of tokenkit."""
-
-
-class NotRecorded(StoreError, LookupError, code="TK703"):
-    """No such run, dataset or column is recorded."""
-
-
-class AuditBroken(StoreError, code="TK704"):
-    """The audit log was altered: a record is changed, missing, added or out of its place."""
-
-
-# A branch in a module of its own: it needs the class above, and the list below needs it.
+# Branches in modules of their own: they need the class above, and the list below needs them.
 from tokenkit.errors.access import AccessBusy as AccessBusy  # noqa: E402
 from tokenkit.errors.access import AccessError as AccessError  # noqa: E402
 from tokenkit.errors.access import AccessStale as AccessStale  # noqa: E402
@@ -396,6 +376,11 @@ from tokenkit.errors.service import ServiceError as ServiceError  # noqa: E402
 from tokenkit.errors.service import TooManyRequests as TooManyRequests  # noqa: E402
 from tokenkit.errors.service import UnknownResource as UnknownResource  # noqa: E402
 from tokenkit.errors.service import UnsupportedBody as UnsupportedBody  # noqa: E402
+from tokenkit.errors.store import AuditBroken as AuditBroken  # noqa: E402
+from tokenkit.errors.store import NotRecorded as NotRecorded  # noqa: E402
+from tokenkit.errors.store import SchemaOutdated as SchemaOutdated  # noqa: E402
+from tokenkit.errors.store import StoreError as StoreError  # noqa: E402
+from tokenkit.errors.store import StoreUnavailable as StoreUnavailable  # noqa: E402
 
 # The tree is whole by now, and translating needs it.
 from tokenkit.errors.translation import BY_CODE as BY_CODE  # noqa: E402
