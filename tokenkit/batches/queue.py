@@ -314,6 +314,17 @@ class Batches:
         with self._database.read() as connection:
             return [batch_of(row) for row in connection.execute(query)]
 
+    def expire(self, connection: Connection, batch: UUID) -> None:
+        """Let a result expire before its time.
+
+        Raises
+        ------
+        BatchLost
+            If there is none.
+        """
+        complete = and_(BatchRow.id == batch, BatchRow.state == "complete")
+        change(connection, complete, state="expired", sealed_key=None, expires=None)
+
     def purge(self) -> Sequence[UUID]:
         """Let results expire whose time is over, and forget old batches.
 

@@ -1,5 +1,6 @@
 """``tokenkit serve``: the service."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +39,18 @@ def serve(
 
     Every other setting is an environment variable, TOKENKIT_SERVICE_..., see docs/service.md.
     """
-    from tokenkit.keys import use_keyring
+    from tokenkit.keys.current import KEYRING_VARIABLE
+    from tokenkit.keys.providers import KEK_VARIABLE
     from tokenkit.service.serving import serve as run
     from tokenkit.service.settings import ServiceSettings
 
     settings = ServiceSettings.from_environment(
         policies=policies, host=host, port=port, database_url=database
     )
-    with opened(keyring, kek) as ring, use_keyring(ring):
+    # Other processes, which answer or work on batches, open it by the environment.
+    if keyring is not None:
+        os.environ[KEYRING_VARIABLE] = str(keyring.absolute())
+    if kek:
+        os.environ[KEK_VARIABLE] = kek
+    with opened(None, None):
         run(settings)

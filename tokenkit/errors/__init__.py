@@ -72,7 +72,8 @@
     │   ├── UnknownResource TK905 (LookupError) no such thing, or no right to know of it
     │   ├── UnsupportedBody TK906 (TypeError)   a media type that isn't read or written here
     │   ├── TooManyRequests TK911               a limit or a daily quota is reached
-    │   └── RequestUnderWay TK912               one under the same idempotency key isn't done yet
+    │   ├── RequestUnderWay TK912               one under the same idempotency key isn't done yet
+    │   └── RangeNotSatisfiable TK913 (ValueError)   a part that a file doesn't have
     └── BatchError TK950                        batches
         ├── BatchLost TK951                     it is over, or another worker has it
         ├── BatchInterrupted TK952              its workers died
@@ -370,6 +371,7 @@ from tokenkit.errors.batches import PolicyReplaced as PolicyReplaced  # noqa: E4
 from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
 from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
 from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402
+from tokenkit.errors.service import RangeNotSatisfiable as RangeNotSatisfiable  # noqa: E402
 from tokenkit.errors.service import RequestTooLarge as RequestTooLarge  # noqa: E402
 from tokenkit.errors.service import RequestUnderWay as RequestUnderWay  # noqa: E402
 from tokenkit.errors.service import ServiceError as ServiceError  # noqa: E402

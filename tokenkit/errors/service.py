@@ -57,6 +57,10 @@ class Overloaded(ServiceError, code="TK903"):
     """So many requests are being answered that another one would wait too long."""
 
 
+class RangeNotSatisfiable(ServiceError, ValueError, code="TK913"):
+    """A part of a file is asked for that it doesn't have."""
+
+
 class AuditUnavailable(ServiceError, code="TK904"):
     """The audit log couldn't be written in time, so nothing is given out."""
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tokenkit.service.state import ServiceState
 
 _LOG = logging.getLogger("tokenkit.service")
+UPLOAD_PATH: Final = "/v1/batches"
+"""Where bodies are whole files, which are read as they come and have a limit of their own."""
 BULK_PATHS: Final = frozenset({"/v1/tokenize", "/v1/detokenize"})
 """Where bodies may be larger, if they aren't JSON."""
 ROUTE: Final = "tokenkit.route"
@@ -73,7 +75,7 @@ class Boundary:
         body: Receive | None = receive
         if length is not None and length > most:
             body = None
-        elif length is None:
+        elif length is None and scope["path"] != UPLOAD_PATH:
             # Its length isn't known before it is here, so that it is read up to the limit.
             body = await _read(receive, most)
         if body is None:
@@ -102,6 +104,8 @@ class Boundary:
                 await unforeseen()(scope, receive, send)
 
     def _most(self, path: str, kind: bytes) -> int:
+        if path == UPLOAD_PATH:
+            return self._settings.most_upload_bytes
         bulk = path in BULK_PATHS and kind and not kind.startswith(_JSON)
         return self._settings.most_bulk_bytes if bulk else self._settings.most_body_bytes
 

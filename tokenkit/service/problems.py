@@ -57,6 +57,9 @@ _STATUS: dict[type[TokenkitError], int] = {
     errors.UnsupportedBody: 415,
     errors.TooManyRequests: 429,
     errors.RequestUnderWay: 409,
+    errors.RangeNotSatisfiable: 416,
+    errors.BatchError: 409,
+    errors.JobError: 500,
 }
 """The status of each branch of errors; a class that isn't named has that of its base."""
 

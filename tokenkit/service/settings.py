@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_type_hints
 
+from platformdirs import user_data_path
+
 from tokenkit.errors import InvalidRequest
 
 PREFIX = "TOKENKIT_SERVICE_"
@@ -77,6 +79,18 @@ class ServiceSettings:
         Connections that are kept to PostgreSQL, at most.
     database_seconds
         How long a transaction, and waiting for a connection, may take.
+    batches
+        Where files of batches lie: a folder, or a prefix such as ``s3://bucket/batches/``. None for
+        ``batches`` in the user's data folder.
+    batch_workers
+        Processes that work on batches; one of several takes small ones only. 0 for none: another
+        host does it.
+    most_upload_bytes
+        The largest file that is uploaded.
+    most_batches, most_own_batches
+        Batches that are uploaded or wait at most, of all callers and of one.
+    result_hours
+        How long results are kept.
     notice_seconds
         How long the service goes on once it is told to stop, while it answers that it isn't ready
         and closes connections, so that callers go elsewhere; and how long it then waits for the
@@ -120,8 +134,19 @@ class ServiceSettings:
     audit_batch: int = 1_024
     database_connections: int = 8
     database_seconds: float = 5.0
+    batches: str | None = None
+    batch_workers: int = 2
+    most_upload_bytes: int = 10 * 2**30
+    most_batches: int = 1_000
+    most_own_batches: int = 100
+    result_hours: float = 24.0
     notice_seconds: float = 1.0
     drain_seconds: float = 30.0
+
+    @property
+    def batches_place(self) -> str:
+        """Where files of batches lie."""
+        return self.batches or str(user_data_path("tokenkit") / "batches")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ, **given: Any) -> Self:

@@ -5,12 +5,16 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from starlette.requests import HTTPConnection
 
 from tokenkit.access.cache import RightsCache
+from tokenkit.batches.batch import Batch
+from tokenkit.batches.queue import Batches
+from tokenkit.batches.storage import BatchStorage, SealedReader, open_batch_key
 from tokenkit.errors import Overloaded
 from tokenkit.keys import Keyring, KeyVersion, current_keyring
 from tokenkit.lineage import AuditRecord
@@ -84,6 +88,8 @@ class ServiceState:
         Requests under idempotency keys.
     metrics
         Counts what is done.
+    batches, batch_storage
+        The batches, and their files.
     guards
         Stand around every token operation, in this order.
     stopping
@@ -107,6 +113,8 @@ class ServiceState:
     records: TokenRecords
     idempotency: IdempotencyKeys
     metrics: Metrics
+    batches: Batches
+    batch_storage: BatchStorage
     guards: list[Guard] = field(default_factory=list)
     stopping: bool = False
     bulk_in_flight: int = 0
@@ -138,6 +146,17 @@ class ServiceState:
             return await loop.run_in_executor(self.threads, partial(function, *given, **named))
         finally:
             self._waiting -= 1
+
+    def open_result(self, batch: Batch) -> SealedReader:
+        """Open the result of a complete batch.
+
+        Raises
+        ------
+        InputNotFound, InputError, NotAuthentic, KeyringError
+            If it isn't there, or isn't what was stored, or its key can't be opened.
+        """
+        key = open_batch_key(self.keyring, batch.id, batch.sealed_key or "")
+        return self.batch_storage.reader(batch.id, batch.attempt, "result", key)
 
 
 def state_of(connection: HTTPConnection) -> ServiceState:
@@ -209,6 +228,13 @@ class _Opening:
                 database, self._current_keyring, size=settings.idempotency_keys
             ),
             metrics=self._metrics,
+            batches=Batches(
+                database,
+                most_waiting=settings.most_batches,
+                most_own=settings.most_own_batches,
+                kept=timedelta(hours=settings.result_hours),
+            ),
+            batch_storage=BatchStorage.open(settings.batches_place),
         )
         self._write_first(policies.policies)
         self._state.guards += [

@@ -6,6 +6,7 @@ from tokenkit.service.routes import (
     account,
     api_keys,
     audit,
+    batches,
     grants,
     health,
     keys,
@@ -30,5 +31,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     metrics.router,
     token_records.router,
+    batches.router,
 )
 """Every group of endpoints, but for the two that have a way of their own, see ``tokens``."""
