@@ -19,8 +19,12 @@ def main() -> None:
         with closing(pool):
             sys.stdout.write(f"{' '.join(map(str, pool.process_ids))}\n")
             sys.stdout.flush()
-            while True:
-                time.sleep(60)
+            try:
+                while True:
+                    time.sleep(60)
+            except KeyboardInterrupt:
+                # As a service that lets its requests end before its workers.
+                time.sleep(2)
 
 
 if __name__ == "__main__":

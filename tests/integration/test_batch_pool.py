@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 import tokenkit as tk
 from tokenkit.batches.batch import NewBatch
@@ -27,6 +27,7 @@ from tokenkit.keys.providers.passphrase import PassphraseProvider
 from tokenkit.policy import load_policy
 from tokenkit.store.audit import tail, verify, verifying_keys
 from tokenkit.store.models.access import UserRow
+from tokenkit.store.models.batches import BatchRow
 
 ROOT = Path(__file__).parents[2]
 POLICY = """\
@@ -262,6 +263,41 @@ def test_told_to_end_a_worker_gives_its_batch_back(folder, opened, workshop, own
     assert workshop.batches.find(batch).state == "queued"
     with closing(WorkerPool(opened, 1, workshop.batches.give_back)):
         assert ended(workshop, batch).state == "complete"
+
+
+def test_an_interrupt_from_the_terminal_is_no_death(folder, opened, workshop, owner):
+    """It reaches the whole process group: the service ends its workers, and they give back."""
+    command = [sys.executable, "-m", "tests.integration.batch_processes", str(folder), "1"]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        batch = upload(workshop, owner, many(LARGE))
+        begun(workshop, batch)
+        os.killpg(process.pid, signal.SIGINT)
+    assert workshop.batches.find(batch).state == "queued"
+    with workshop.database.read() as connection:
+        assert connection.execute(select(BatchRow.deaths)).scalar_one() == 0
+
+
+def test_a_worker_waits_for_what_it_cannot_open(folder, opened, workshop, owner):
+    """Without its keyring the same process stays, and does the batch once that is back."""
+    (folder / "keyring.json").rename(folder / "away.json")
+    batch = upload(workshop, owner, many(30))
+    with closing(WorkerPool(opened, 1, workshop.batches.give_back)) as pool:
+        first = pool.process_ids
+        # Longer than a process takes to come up and find none.
+        time.sleep(6)
+        assert workshop.batches.find(batch).state == "queued"
+        (folder / "away.json").rename(folder / "keyring.json")
+        assert ended(workshop, batch).state == "complete"
+        assert pool.process_ids == first
 
 
 @pytest.mark.parametrize(

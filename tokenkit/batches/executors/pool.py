@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 0.5
 """How often a worker that has nothing to do looks into the queue."""
 _LOOK_SECONDS: Final = 0.25
+_UNOPENED_SECONDS: Final = 2.5
 _LOG = logging.getLogger("tokenkit.batches")
 
 
@@ -72,11 +73,12 @@ class WorkerPool:
         self._thread.join()
         for _, process in self._processes.values():
             process.terminate()
-        for _, process in self._processes.values():
+        for name, process in self._processes.values():
             process.join(patience)
             if process.is_alive():
                 process.kill()
                 process.join()
+                self._give_back(name)
         self._writer.close()
         self._reader.close()
 
@@ -127,6 +129,8 @@ def work(
     small_only
         Whether large batches are left to others.
     """
+    # Ctrl-C is for the parent, which ends its workers when it is ready.
+    os.setpgrp()
     ending = threading.Event()
 
     def told(_number: int, _frame: object) -> None:
@@ -138,10 +142,14 @@ def work(
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         while not ending.is_set():
-            with opened() as workshop:
-                # One whose keyring has changed is opened anew.
-                while workshop.is_current and not ending.is_set():
-                    _work_once(workshop, name, ending, small_only=small_only)
+            try:
+                with opened() as workshop:
+                    # One whose keyring has changed is opened anew.
+                    while workshop.is_current and not ending.is_set():
+                        _work_once(workshop, name, ending, small_only=small_only)
+            except TokenkitError as error:
+                _LOG.warning("a batch worker can't begin: %s", error.code)
+                ending.wait(_UNOPENED_SECONDS)
     except KeyboardInterrupt:
         if not ending.is_set():
             raise

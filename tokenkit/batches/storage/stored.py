@@ -1,6 +1,6 @@
 """The files of batches: what is uploaded, what comes of it, and where a job finds both."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 from uuid import UUID
@@ -131,11 +131,19 @@ class BatchStorage:
         """Remove all files of a batch."""
         self._place.remove(batch.hex)
 
-    def leftovers(self, known: Iterable[UUID]) -> list[UUID]:
-        """Give the batches of which there are files, and that nobody knows any more."""
-        names = {batch.hex for batch in known}
+    def leftovers(self, known: Callable[[], Iterable[UUID]]) -> list[UUID]:
+        """Give the batches of which there are files, and that nobody knows any more.
+
+        Parameters
+        ----------
+        known
+            Gives the batches whose files are needed. Asked after the files were listed: an upload
+            that begins meanwhile, for a batch that is known before its files are there, is none.
+        """
+        there = list(self._place.names())
+        names = {batch.hex for batch in known()}
         found = []
-        for name in self._place.names():
+        for name in there:
             try:
                 batch = UUID(hex=name)
             except ValueError:
