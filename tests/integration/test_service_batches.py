@@ -21,6 +21,7 @@ from tokenkit.jobs import Job, run
 from tokenkit.keys import create_keyring, open_keyring
 from tokenkit.keys.providers.passphrase import PassphraseProvider
 from tokenkit.policy import load_policy
+from tokenkit.service.batch_work import tidy
 from tokenkit.store.audit import verify, verifying_keys
 
 SSN = "078-05-1120"
@@ -183,8 +184,8 @@ def test_nothing_in_clear_stays(worked, place):
 
 
 def test_who_has_no_right_uploads_nothing(service, place):
-    """Refused before the body is read: no right at all, to one column only, to a masked view; and
-    a policy that isn't there is refused like one that is."""
+    """Refused before the body is read: no right at all, or to one column only; a policy that isn't
+    there is refused like one that is; and files aren't detokenized."""
     refused = {
         "nothing": service.caller(("allow", "keys.read", "*")),
         "a column": service.caller(("allow", "tokenize", "column:orders/ssn")),
@@ -193,8 +194,8 @@ def test_who_has_no_right_uploads_nothing(service, place):
         answers = [upload(service, key, many(30), policy=name) for name in ("orders", "other")]
         assert [answer.status_code for answer in answers] == [403, 403]
         assert answers[0].content == answers[1].content
-    masked = service.caller(("allow", "tokenize", "*"), ("masked", "detokenize", "*"))
-    assert upload(service, masked, many(30), operation="detokenize").json()["reason"] == "masked"
+    allowed = service.caller(*ALLOWED)
+    assert upload(service, allowed, many(30), operation="detokenize").status_code == 422
     assert upload(service, "tkk_wrong", many(30)).status_code == 401
     assert not (place / "batches").exists()
     assert len(service.audited("tokenize")) == 4
@@ -239,6 +240,24 @@ def test_one_that_waits_is_cancelled_at_once(service, place):
     )
     assert cancelled.json()["state"] == "cancelled"
     assert list((place / "batches").iterdir()) == []
+
+
+def test_what_is_over_is_tidied_up(worked, database_url, place):
+    """Files of batches that nobody knows, and the upload of one that is done: as a worker leaves
+    them that is killed at the end."""
+    key = worked.caller(*ALLOWED)
+    batch = upload(worked, key, many(30)).json()["id"]
+    ended(worked, key, batch)
+    folder = place / "batches" / batch.replace("-", "")
+    (folder / "upload").write_bytes(b"left")
+    lost = place / "batches" / uuid4().hex
+    lost.mkdir()
+    (lost / "upload").write_bytes(b"left")
+    with open_workshop(database_url, str(place / "batches"), place / "policies") as workshop:
+        tidy(workshop)
+    assert not lost.exists()
+    assert not (folder / "upload").exists()
+    assert get(worked, key, f"/v1/batches/{batch}/result").status_code == 200
 
 
 def test_sent_again_under_its_key_it_is_one_batch(service, place):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from tokenkit.batches.queue import Batches
 from tokenkit.batches.running import Workshop
 from tokenkit.batches.storage import BatchStorage
 from tokenkit.keys import Keyring, current_keyring, open_keyring
-from tokenkit.policy.folder import load_policies
+from tokenkit.policy.folder import find_policy
 from tokenkit.store.database import Database
 
 
 @contextmanager
 def open_workshop(
-    database_url: str | None, place: str, policies: Path | None
+    database_url: str | None,
+    place: str,
+    policies: Path | None,
+    kept: timedelta = timedelta(hours=24),
 ) -> Iterator[Workshop]:
     """Open the store, the files of batches, and the keyring that the environment names.
 
@@ -27,6 +31,8 @@ def open_workshop(
         Where files of batches lie, see :meth:`~tokenkit.batches.storage.BatchStorage.open`.
     policies
         The folder of policies.
+    kept
+        How long results are kept.
 
     Raises
     ------
@@ -36,10 +42,10 @@ def open_workshop(
     with Database.open(database_url) as database, _newest_keyring() as keyring:
         yield Workshop(
             database,
-            Batches(database),
+            Batches(database, kept=kept),
             BatchStorage.open(place),
             keyring,
-            partial(load_policies, policies),
+            partial(find_policy, policies),
         )
 
 

@@ -346,6 +346,14 @@ class Batches:
             )
         return gone
 
+    def done_lately(self) -> list[UUID]:
+        """Give the ids of the batches that were completed within the last hour."""
+        lately = and_(
+            BatchRow.state == "complete", BatchRow.ended > self._now() - timedelta(hours=1)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(select(BatchRow.id).where(lately)).scalars())
+
     def known(self) -> list[UUID]:
         """Give the ids of the batches whose files are still needed."""
         needed = or_(BatchRow.state.in_(OPEN), BatchRow.state == "complete")

@@ -18,7 +18,7 @@ from tokenkit.jobs import Job, Report, TextOptions
 from tokenkit.jobs import run as run_job
 from tokenkit.keys import Keyring
 from tokenkit.lineage import AuditRecord
-from tokenkit.policy.folder import Policies
+from tokenkit.policy import Policy
 from tokenkit.store.audit import AuditLog, audit_key
 from tokenkit.store.database import Database
 
@@ -41,15 +41,15 @@ class Workshop:
         Their files.
     keyring
         The keys.
-    policies
-        Reads the policies by name, as they are now.
+    policy
+        Reads a policy by its name, as it is now; None if there is none.
     """
 
     database: Database
     batches: Batches
     storage: BatchStorage
     keyring: Keyring
-    policies: Callable[[], Policies]
+    policy: Callable[[str], Policy | None]
 
     @property
     def is_current(self) -> bool:
@@ -110,7 +110,7 @@ def failure_of(error: TokenkitError) -> Failure:
 
 
 def _done(workshop: Workshop, batch: Batch, signs: "_Signs") -> Report:
-    policy = workshop.policies().get(batch.policy)
+    policy = workshop.policy(batch.policy)
     if policy is None or policy.digest != batch.policy_digest:
         raise PolicyReplaced(
             "the policy has changed since the upload", hint="upload the file again"

@@ -51,3 +51,22 @@ def load_policies(folder: Path | None) -> Policies:
             raise PolicyError(f'two files of {folder} are the policy "{name}"')
         found[name] = load_policy(path)
     return MappingProxyType(found)
+
+
+def find_policy(folder: Path | None, name: str) -> Policy | None:
+    """Read one policy of a folder, whatever the others are like; None if there is none.
+
+    Raises
+    ------
+    PolicyError, SchemeError, InvalidKey
+        If it can't be read.
+
+    Examples
+    --------
+    >>> find_policy(Path("/nowhere"), "orders") is None
+    True
+    """
+    if folder is None or _NAME.fullmatch(name) is None:
+        return None
+    paths = [folder / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next((load_policy(path) for path in paths if path.is_file()), None)

@@ -12,9 +12,6 @@ from tokenkit.service.state import ServiceState
 if TYPE_CHECKING:
     from tokenkit.errors import TokenkitError
 
-_PLAINTEXT_NEEDED = "masked"
-"""Why a role that may see the last characters only can't have a file detokenized."""
-
 
 async def require_policy(
     state: ServiceState,
@@ -31,7 +28,7 @@ async def require_policy(
     Raises
     ------
     Forbidden
-        If there is no right to a column that it turns, or only to a masked view of it.
+        If there is no right to a column that it turns.
     AccessStale, AuditUnavailable
         If the rights couldn't be read again in time, or the refusal not be written.
     """
@@ -50,8 +47,6 @@ async def require_policy(
         decision = state.rights.decide(principal, operation, resource, purpose)
         if not decision.allowed:
             failure = forbidden(decision.reason)
-        elif decision.outcome == "masked":
-            failure = forbidden(_PLAINTEXT_NEEDED)
         if failure is not None:
             break
     if policy is None and failure is None:

@@ -4,26 +4,20 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from tokenkit.batches.executors.pool import WorkerPool
-from tokenkit.batches.opening import open_workshop
-from tokenkit.keys import current_keyring
 from tokenkit.service.app import create_app
-from tokenkit.service.housekeeping import Housekeeping
+from tokenkit.service.batch_work import working_on_batches
 from tokenkit.service.listening import refuse_connections
 from tokenkit.service.metrics import forget_worker, shared_folder
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import ServiceState
 from tokenkit.service.workers import run_workers
 
-_TIDY_SECONDS = 60.0
 _QUEUE_SECONDS = 0.2
 """How long it takes at most to take what is in the queue of a listening socket."""
 
@@ -106,31 +100,8 @@ def serve(settings: ServiceSettings) -> None:
 
     Each of several workers opens the keyring that the environment names.
     """
-    with _batch_workers(settings):
+    with working_on_batches(settings):
         _serve(settings)
-
-
-@contextmanager
-def _batch_workers(settings: ServiceSettings) -> Iterator[None]:
-    """Have batches done on this host, and their files removed when their time is over."""
-    # A keyring in memory can't be opened by another process.
-    if not settings.batch_workers or current_keyring().path is None:
-        yield
-        return
-    place = settings.batches_place
-    opened = partial(open_workshop, settings.database_url, place, settings.policies)
-    with opened() as workshop:
-
-        def tidy() -> None:
-            batches, storage = workshop.batches, workshop.storage
-            for batch in (*batches.purge(), *storage.leftovers(batches.known())):
-                storage.remove(batch)
-
-        with (
-            closing(WorkerPool(opened, settings.batch_workers, workshop.batches.give_back)),
-            closing(Housekeeping([tidy], every=_TIDY_SECONDS)),
-        ):
-            yield
 
 
 def _serve(settings: ServiceSettings) -> None:

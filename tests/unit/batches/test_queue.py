@@ -105,6 +105,7 @@ def test_a_batch_from_its_upload_to_its_end(database, batches, owner, clock):
     done = batches.find(made.id)
     assert (done.state, done.rows_written, done.report) == ("complete", 4, REPORT)
     assert done.sealed_key == "sealed"
+    assert batches.done_lately() == [made.id]
     assert batches.purge() == []
     clock.pass_by(hours=25)
     assert batches.purge() == [made.id]

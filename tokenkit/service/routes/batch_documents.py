@@ -25,7 +25,11 @@ class BatchQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     policy: str = Field(min_length=1, max_length=64, description="The policy's name.")
-    operation: Literal["tokenize", "detokenize"] = "tokenize"
+    operation: Literal["tokenize"] = Field(
+        default="tokenize",
+        description="What is done: files aren't detokenized here, since the ends and revocations "
+        "of single tokens couldn't be kept.",
+    )
     purpose: str | None = Field(default=None, min_length=1, max_length=255)
     format: Format = Field(default="csv", description="How the file is written.")
     output: Format | None = Field(default=None, description="The same of the result's.")

@@ -47,7 +47,7 @@ _NO_STORE = {"cache-control": "no-store"}
 
 @router.post(
     "",
-    summary="Upload a file to be tokenized or detokenized",
+    summary="Upload a file to be tokenized",
     status_code=202,
     response_model=BatchFacts,
     responses=example(202, BATCH) | problems(401, 403, 404, 409, 413, 422, 429, 500, 503),
@@ -163,9 +163,9 @@ async def remove(batch_id: UUID, principal: CurrentPrincipal, state: CurrentStat
     await state.run(state.batch_storage.remove, batch.id)
 
 
-@router.api_route(
+@router.head("/{batch_id}/result", include_in_schema=False)
+@router.get(
     "/{batch_id}/result",
-    methods=["GET", "HEAD"],
     summary="Fetch a result",
     response_class=Response,
     responses=file_answer(ANY, "The file.")
