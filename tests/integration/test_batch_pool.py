@@ -110,13 +110,14 @@ def ended(workshop, batch, seconds=150):
     return found
 
 
-def begun(workshop, batch, rows=1):
-    """Wait until some rows of a batch are done."""
+def begun(workshop, batch):
+    """Wait until a batch is being worked on."""
     until = time.monotonic() + 60
-    while (found := workshop.batches.find(batch)).rows_done < rows:
+    while (found := workshop.batches.find(batch)).state != "running":
         assert found.is_open
         assert time.monotonic() < until
         time.sleep(0.02)
+    time.sleep(0.3)
 
 
 def result(workshop, batch):

@@ -65,7 +65,7 @@ def test_a_batch_survives_the_service(database_url, tmp_path, monkeypatch):
         made = client.post("/v1/batches", params=asked, content=content, headers=headers)
         assert made.status_code == 202, made.text
         batch = made.json()["id"]
-        waited(client, headers, batch, lambda found: found["progress"]["rows"] > 0)
+        waited(client, headers, batch, lambda found: found["state"] == "running")
     with serving(environment) as client:
         done = waited(client, headers, batch, lambda found: found["state"] == "complete")
         assert (done["attempt"], done["rows_written"]) == (2, ROWS)
