@@ -21,7 +21,7 @@ UV_COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --gene
 
 missing = { echo "make: $(1)" >&2; exit 1; }
 
-.PHONY: softhsm2 postgresql redis wrk help demo dagster test test-fast check bench build requirements clean
+.PHONY: softhsm2 postgresql redis prometheus wrk help demo dagster test test-fast check bench build requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,12 @@ help: ## List the targets
 demo: $(VENV)/.native ## Tokenize a million customers from CSV to Parquet, bring them back, compare, time
 	$(BIN)/python examples/demo.py
 
-test: softhsm2 postgresql redis $(VENV)/.native $(VENV_OLDEST)/.tools ## Run every test, native and Python, on the newest and the oldest Polars
+test: softhsm2 postgresql redis prometheus $(VENV)/.native $(VENV_OLDEST)/.tools ## Run every test, native and Python, on the newest and the oldest Polars
 	cd native && $(CARGO) test --release --locked --quiet
 	$(BIN)/python -m pytest
 	$(VENV_OLDEST)/bin/python -m pytest -p no:cacheprovider tests/engine_parity
 
-test-fast: softhsm2 postgresql redis $(VENV)/.native ## Run the tests that take no more than a few seconds each
+test-fast: softhsm2 postgresql redis prometheus $(VENV)/.native ## Run the tests that take no more than a few seconds each
 	cd native && $(CARGO) test --release --locked --quiet
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -102,6 +102,13 @@ redis:
 		{ apt-get install -y -qq redis-server >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq redis-server >/dev/null; }; }; } || \
 		$(call missing,Redis is missing$(COMMA) which the tests need: install it (Debian: sudo apt-get install redis-server))
+
+prometheus:
+	@command -v prometheus >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -y -qq prometheus >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq prometheus >/dev/null; }; }; } || \
+		$(call missing,Prometheus is missing$(COMMA) which the tests need: install it (Debian: sudo apt-get install prometheus))
 
 $(VENV)/.uv: requirements/uv.txt
 	@command -v $(PYTHON) >/dev/null || $(call missing,$(PYTHON) is missing: install Python 3.11 or newer$(COMMA) or name it: make PYTHON=python3.12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tokenkit.access.tables.roles import assign_role, create_role
 from tokenkit.access.tables.users import create_user, find_user
 from tokenkit.keys import Keyring
 from tokenkit.service.app import create_app
+from tokenkit.service.logs import logging_as
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import ServiceState
 from tokenkit.store.audit import AuditLog, audit_key, tail
@@ -43,6 +44,13 @@ _SECRETS = {
     name: bytes(range(start, start + 32))
     for start, name in enumerate(("payments", "people", "audit", "access"))
 }
+
+
+def said(problem: httpx.Response) -> dict[str, Any]:
+    """Give what a problem says, but for the id of its request."""
+    found: dict[str, Any] = problem.json()
+    assert found.pop("request_id") == problem.headers["x-request-id"]
+    return found
 
 
 @dataclass
@@ -127,10 +135,20 @@ def running(
     with (
         keyring or Keyring.from_secrets(_SECRETS) as ring,
         Database.open(database_url) as database,
+        ExitStack() as stack,
     ):
-        app = create_app(chosen, ring)
+        logs = None
+        if chosen.log_folder is not None:
+            logs = stack.enter_context(logging_as(chosen))
+        app = create_app(chosen, ring, logs)
         config = uvicorn.Config(
-            app, host="127.0.0.1", port=0, lifespan="on", access_log=False, log_level="warning"
+            app,
+            host="127.0.0.1",
+            port=0,
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            log_level="warning",
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, daemon=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import update
 
 from tests.integration.test_service_faults import BODY, free_port, prepared, ready
+from tokenkit.access.tables.changes import utc_now
+from tokenkit.store.models.access import ApiKeyRow
 
 TOKENIZE = ("allow", "tokenize", "*")
 PATIENCE = 60
@@ -53,6 +58,40 @@ def test_requests_and_values_are_counted(service):
     assert found[("tokenkit_http_requests_in_flight",)] == 1
     for named in (secret, "caller1", key, BODY["value"], "127.0.0.1"):
         assert named not in text
+
+
+def test_names_and_units_follow_the_conventions(service):
+    """As promtool checks them, and the host, the process and the business are there."""
+    promtool = shutil.which("promtool")
+    assert promtool is not None, "promtool is missing: sudo apt-get install prometheus"
+    key = service.caller(TOKENIZE)
+    service.post("/v1/tokenize", BODY, key)
+    text = service.client.get("/metrics").text
+    found = samples(text)
+    assert (
+        found["tokenkit_host_memory_bytes", "total"] > found["tokenkit_host_memory_bytes", "free"]
+    )
+    assert found[("tokenkit_processes",)] == 1
+    assert found[("tokenkit_process_resident_memory_bytes",)] > 2**20
+    assert found["tokenkit_process_cpu_seconds_total", "user"] > 0
+    assert found[("tokenkit_valid_api_keys",)] == 1
+    for name in ("cpu_seconds_total", "disk_bytes", "network_bytes_total"):
+        assert f"tokenkit_host_{name}" in text
+    command = [promtool, "check", "metrics"]
+    checked = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_active_users_are_counted_once(service):
+    """By the last use of their sessions and API keys, however many of those they have."""
+    service.issued(TOKENIZE)
+    service.issued(TOKENIZE)
+    with service.database.begin() as connection:
+        used = {"last_used": utc_now() - timedelta(minutes=30)}
+        connection.execute(update(ApiKeyRow).values(used))
+    found = samples(service.client.get("/metrics").text)
+    assert [found["tokenkit_active_users", window] for window in ("5m", "1h", "1d")] == [0, 2, 2]
+    assert [found["tokenkit_used_api_keys", window] for window in ("5m", "1h", "1d")] == [0, 2, 2]
 
 
 def test_a_method_that_is_made_up_is_no_label(quick_service):

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tokenkit.batches.queue import Batches
-from tokenkit.batches.running import Workshop
+from tokenkit.batches.running import Around, Workshop, untold
 from tokenkit.batches.storage import BatchStorage
 from tokenkit.keys import Keyring, current_keyring, open_keyring
 from tokenkit.policy.folder import find_policy
@@ -20,6 +20,7 @@ def open_workshop(
     place: str,
     policies: Path | None,
     kept: timedelta = timedelta(hours=24),
+    around: Around = untold,
 ) -> Iterator[Workshop]:
     """Open the store, the files of batches, and the keyring that the environment names.
 
@@ -33,6 +34,8 @@ def open_workshop(
         The folder of policies.
     kept
         How long results are kept.
+    around
+        What is around the work on each batch.
 
     Raises
     ------
@@ -46,6 +49,7 @@ def open_workshop(
             BatchStorage.open(place),
             keyring,
             partial(find_policy, policies),
+            around,
         )
 
 

@@ -5,7 +5,7 @@ any more: a worker that was given up for dead can't end a batch that another one
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,12 +20,12 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
 )
 
 from tokenkit.access.tables.changes import utc_now
 from tokenkit.batches.batch import OPEN, Batch, Failure, NewBatch, QueueFacts, State
-from tokenkit.batches.rows import batch_of, change, find_batch, held
+from tokenkit.batches.figures import Total, add_totals, queue_facts, read_totals
+from tokenkit.batches.rows import batches_of, change, find_batch, held
 from tokenkit.errors import BatchInterrupted, BatchLost, Overloaded, TooManyRequests
 from tokenkit.store.database import Database
 from tokenkit.store.models.batches import BatchRow
@@ -198,7 +198,12 @@ class Batches:
         return not asked
 
     def complete(
-        self, connection: Connection, batch: UUID, attempt: int, report: dict[str, Any]
+        self,
+        connection: Connection,
+        batch: UUID,
+        attempt: int,
+        report: dict[str, Any],
+        totals: Mapping[Total, int],
     ) -> None:
         """Say that a batch is done; its result is kept from now on. Raises as :meth:`note` does."""
         now = self._now()
@@ -213,6 +218,7 @@ class Batches:
             report=json.dumps(report),
             **self._over(now, now + self._kept),
         )
+        add_totals(connection, totals)
 
     def fail(self, connection: Connection, batch: UUID, attempt: int, failure: Failure) -> None:
         """Say that a batch has failed; raises as :meth:`note` does."""
@@ -303,16 +309,8 @@ class Batches:
         before, most
             The next ones before the one of that moment and id, and how many.
         """
-        query = (
-            select(*BatchRow.__table__.columns)
-            .where(BatchRow.owner_id == owner)
-            .order_by(BatchRow.created.desc(), BatchRow.id.desc())
-            .limit(most)
-        )
-        if before is not None:
-            query = query.where(tuple_(BatchRow.created, BatchRow.id) < before)
         with self._database.read() as connection:
-            return [batch_of(row) for row in connection.execute(query)]
+            return batches_of(connection, owner, before, most)
 
     def expire(self, connection: Connection, batch: UUID) -> None:
         """Let a result expire before its time.
@@ -335,9 +333,15 @@ class Batches:
         over = and_(BatchRow.expires < now, BatchRow.state.in_(("complete", "uploading")))
         with self._database.begin() as connection:
             for row in connection.execute(select(BatchRow.id, BatchRow.state).where(over)).all():
-                to = "expired" if row.state == "complete" else "cancelled"
-                same = and_(over, BatchRow.id == row.id)
-                change(connection, same, state=to, sealed_key=None, ended=now, expires=None)
+                same = and_(over, BatchRow.id == row.id, BatchRow.state == row.state)
+                try:
+                    if row.state == "uploading":
+                        self._end(connection, same)
+                    else:
+                        self.expire(connection, row.id)
+                except BatchLost:
+                    # Another process was faster.
+                    continue
                 gone.append(row.id)
             connection.execute(
                 delete(BatchRow).where(
@@ -362,18 +366,13 @@ class Batches:
 
     def facts(self) -> QueueFacts:
         """Say how long the queue is, and how old."""
-        waiting = BatchRow.state == "queued"
         with self._database.read() as connection:
-            every, small, running, oldest = connection.execute(
-                select(
-                    func.count().filter(waiting),
-                    func.count().filter(waiting, BatchRow.is_small),
-                    func.count().filter(BatchRow.state == "running"),
-                    func.min(BatchRow.queued).filter(waiting),
-                ).where(BatchRow.state.in_(("queued", "running")))
-            ).one()
-        age = 0.0 if oldest is None else max(0.0, (self._now() - oldest).total_seconds())
-        return QueueFacts(every, small, running, age)
+            return queue_facts(connection, self._now())
+
+    def totals(self) -> dict[Total, int]:
+        """Say what all batches have come to so far."""
+        with self._database.read() as connection:
+            return read_totals(connection)
 
     def _end(
         self,
@@ -391,6 +390,7 @@ class Batches:
             **{f"error_{name}": value for name, value in told.items()},
             **self._over(self._now(), None),
         )
+        add_totals(connection, {Total(measure="batches", outcome=state): 1})
 
     @staticmethod
     def _over(now: datetime, expires: datetime | None) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, tuple_, update
 
 from tokenkit.batches.batch import Batch, Failure
 from tokenkit.errors import BatchLost
@@ -36,6 +37,21 @@ def find_batch(connection: Connection, batch: UUID) -> Batch | None:
     query = select(*BatchRow.__table__.columns).where(BatchRow.id == batch)
     row = connection.execute(query).one_or_none()
     return None if row is None else batch_of(row)
+
+
+def batches_of(
+    connection: Connection, owner: UUID, before: tuple[datetime, UUID] | None, most: int
+) -> list[Batch]:
+    """List a user's batches, the latest first."""
+    query = (
+        select(*BatchRow.__table__.columns)
+        .where(BatchRow.owner_id == owner)
+        .order_by(BatchRow.created.desc(), BatchRow.id.desc())
+        .limit(most)
+    )
+    if before is not None:
+        query = query.where(tuple_(BatchRow.created, BatchRow.id) < before)
+    return [batch_of(row) for row in connection.execute(query)]
 
 
 def batch_of(row: "Row[Any]") -> Batch:

@@ -1,19 +1,23 @@
 """The work on one batch, in whatever process it is done."""
 
 import _thread
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from sqlalchemy import Connection
 
 from tokenkit.access.tables.changes import utc_now
 from tokenkit.batches.batch import Batch, Failure
+from tokenkit.batches.figures import Total, totals_of
 from tokenkit.batches.queue import Batches
 from tokenkit.batches.storage import BatchStorage, open_batch_key
 from tokenkit.errors import BatchLost, PolicyReplaced, StoreError, TokenkitError
+from tokenkit.errors.places import place_of
 from tokenkit.jobs import Job, Report, TextOptions
 from tokenkit.jobs import run as run_job
 from tokenkit.keys import Keyring
@@ -25,6 +29,19 @@ from tokenkit.store.database import Database
 SIGN_SECONDS: Final = 0.5
 """How often a worker gives a sign of life, and looks whether it is to end."""
 _UNFORESEEN: Final = "unforeseen"
+_LOG = logging.getLogger("tokenkit.batches")
+
+
+Outcome: TypeAlias = Literal["complete", "failed", "cancelled", "lost"]
+Around: TypeAlias = Callable[[Batch], AbstractContextManager[Callable[[Outcome], object]]]
+"""What is around the work on a batch: it gives what is told how it ended."""
+
+
+@contextmanager
+def untold(batch: Batch) -> Iterator[Callable[[Outcome], object]]:
+    """Have nobody told how a batch ended."""
+    del batch
+    yield lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class Workshop:
         The keys.
     policy
         Reads a policy by its name, as it is now; None if there is none.
+    around
+        What is around the work on each batch, such as the span of a trace.
     """
 
     database: Database
@@ -50,6 +69,7 @@ class Workshop:
     storage: BatchStorage
     keyring: Keyring
     policy: Callable[[str], Policy | None]
+    around: Around = untold
 
     @property
     def is_current(self) -> bool:
@@ -57,10 +77,8 @@ class Workshop:
         return self.keyring.path is None or self.keyring.is_current()
 
 
-def run_batch(workshop: Workshop, batch: Batch) -> None:
+def run_batch(workshop: Workshop, batch: Batch) -> Outcome:
     """Do a batch that was claimed, and say how it ended: in its state and in the audit log.
-
-    Returns without a word if another worker has taken it over meanwhile.
 
     Parameters
     ----------
@@ -69,27 +87,51 @@ def run_batch(workshop: Workshop, batch: Batch) -> None:
     batch
         The batch, as :meth:`~tokenkit.batches.queue.Batches.claim` gave it.
 
+    Returns
+    -------
+    Outcome
+        ``lost`` if another worker has taken it over meanwhile.
+
     Raises
     ------
     StoreError
         If the store can't be reached; the batch will be given back to the queue.
+    BatchLost
+        If it was taken over at its very end.
     """
+    with workshop.around(batch) as tell:
+        _LOG.info("a batch begins", extra={"batch_id": batch.id})
+        outcome = _run(workshop, batch)
+        _LOG.info("a batch is %s", outcome, extra={"batch_id": batch.id})
+        tell(outcome)
+    return outcome
+
+
+def _run(workshop: Workshop, batch: Batch) -> Outcome:
     signs = _Signs(workshop.batches, batch)
     try:
         with signs:
-            report = _done(workshop, batch, signs)
+            report, totals = _done(workshop, batch, signs)
     except KeyboardInterrupt:
         if signs.lost:
-            return
+            return "lost"
         if not signs.cancelled:
             raise
         _end(workshop, batch, None)
+        return "cancelled"
     except (BatchLost, StoreError):
         # It is somebody else's now, or given back when its lease is over.
         raise
     except TokenkitError as error:
         _end(workshop, batch, failure_of(error))
-    except Exception:  # noqa: BLE001 - whatever it is, its text may quote values
+        return "failed"
+    except Exception as exc:  # noqa: BLE001 - whatever it is, its text may quote values
+        _LOG.error(
+            "an unforeseen %s%s ended a batch",
+            type(exc).__name__,
+            place_of(exc),
+            extra={"batch_id": batch.id},
+        )
         _end(
             workshop,
             batch,
@@ -100,8 +142,9 @@ def run_batch(workshop: Workshop, batch: Batch) -> None:
                 hint="see the service's log",
             ),
         )
-    else:
-        _complete(workshop, batch, report)
+        return "failed"
+    _complete(workshop, batch, report, totals)
+    return "complete"
 
 
 def failure_of(error: TokenkitError) -> Failure:
@@ -109,7 +152,7 @@ def failure_of(error: TokenkitError) -> Failure:
     return Failure(code=error.code, reason=error.reason, text=error.message, hint=error.hint)
 
 
-def _done(workshop: Workshop, batch: Batch, signs: "_Signs") -> Report:
+def _done(workshop: Workshop, batch: Batch, signs: "_Signs") -> tuple[Report, dict[Total, int]]:
     policy = workshop.policy(batch.policy)
     if policy is None or policy.digest != batch.policy_digest:
         raise PolicyReplaced(
@@ -127,13 +170,15 @@ def _done(workshop: Workshop, batch: Batch, signs: "_Signs") -> Report:
         keyring=workshop.keyring,
         text=TextOptions(**batch.text_options),
     )
-    return run_job(job, signs)
+    report = run_job(job, signs)
+    return report, totals_of(report, policy)
 
 
-def _complete(workshop: Workshop, batch: Batch, report: Report) -> None:
-    told = report.to_json()
+def _complete(
+    workshop: Workshop, batch: Batch, report: Report, totals: Mapping[Total, int]
+) -> None:
     with workshop.database.begin() as connection:
-        workshop.batches.complete(connection, batch.id, batch.attempt, told)
+        workshop.batches.complete(connection, batch.id, batch.attempt, report.to_json(), totals)
         _audit(workshop, connection, batch, "complete", count=report.rows_read)
     workshop.storage.remove_upload(batch.id)
 

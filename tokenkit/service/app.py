@@ -11,10 +11,13 @@ from tokenkit.keys import Keyring
 from tokenkit.service import problems
 from tokenkit.service.bodies.json import KeepBody, ParametersBody
 from tokenkit.service.boundary import Boundary
-from tokenkit.service.metrics import Measured, Metrics
+from tokenkit.service.logs import Logs
+from tokenkit.service.metrics import Metrics
+from tokenkit.service.observing import Observed
 from tokenkit.service.routes import ROUTERS, tokens
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import opened
+from tokenkit.service.traces import NO_TRACES, NoTraces
 
 DOCUMENT = "/v1/openapi.json"
 """Where the OpenAPI document is."""
@@ -23,7 +26,12 @@ _SILENT = {"telemetry": {"tracing": False, "metrics": False, "logs": False}}
 _QUIET: dict[str, Any] = _SILENT if "telemetry" in signature(FastAPI).parameters else {}
 
 
-def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None = None) -> FastAPI:
+def create_app(
+    settings: ServiceSettings | None = None,
+    keyring: Keyring | None = None,
+    logs: Logs | None = None,
+    traces: NoTraces = NO_TRACES,
+) -> FastAPI:
     """Make the application; what it shares is opened when it starts.
 
     Parameters
@@ -32,6 +40,10 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
         What it is told; by default what the environment says.
     keyring
         The keys; by default the current keyring.
+    logs
+        The streams of logs; by default nothing is written.
+    traces
+        Takes spans; by default there are none.
 
     Examples
     --------
@@ -44,7 +56,7 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        async with opened(chosen, keyring, metrics) as state:
+        async with opened(chosen, keyring, metrics, logs, traces) as state:
             app.state.service = state
             yield
 
@@ -62,7 +74,13 @@ def create_app(settings: ServiceSettings | None = None, keyring: Keyring | None 
     problems.register(app)
     direct = tokens.add_routes(app)
     app.add_middleware(Boundary, settings=chosen, direct=direct)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(
+        Observed,
+        metrics=metrics,
+        logs=logs,
+        slow_seconds=chosen.slow_seconds,
+        traces=traces,
+    )
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's way to extend it

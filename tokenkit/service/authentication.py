@@ -12,6 +12,7 @@ from tokenkit.access.tables.changes import UNAUTHENTICATED
 from tokenkit.errors import NotAuthenticated
 from tokenkit.service.authorization import audit_refusal
 from tokenkit.service.headers import header
+from tokenkit.service.observing import PRINCIPAL
 from tokenkit.service.state import ServiceState, state_of
 
 SCHEME = "bearer"
@@ -20,10 +21,6 @@ BEARER = HTTPBearer(
     auto_error=False,
     description="An API key (`tkk_...`) or a session's token (`tks_...`).",
 )
-
-
-_KNOWN = "tokenkit.principal"
-"""Where a request that has been authenticated says so: it counts once against limits."""
 
 
 async def authenticated(request: Request, state: ServiceState) -> Principal:
@@ -41,7 +38,7 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
     TooManyRequests
         If it is known who asks, and it is one request too many.
     """
-    known: Principal | None = request.scope.get(_KNOWN)
+    known: Principal | None = request.scope.get(PRINCIPAL)
     if known is not None:
         return known
     shown = header(request, "authorization") or ""
@@ -77,7 +74,8 @@ async def authenticated(request: Request, state: ServiceState) -> Principal:
 
 async def _within_limits(request: Request, state: ServiceState, principal: Principal) -> Principal:
     await state.limits.take("api_key" if principal.via == "api-key" else "session", principal.id)
-    request.scope[_KNOWN] = principal
+    # It counts once against limits.
+    request.scope[PRINCIPAL] = principal
     return principal
 
 

@@ -10,7 +10,9 @@ from tokenkit.batches.opening import open_workshop
 from tokenkit.batches.running import Workshop
 from tokenkit.keys import current_keyring
 from tokenkit.service.housekeeping import Housekeeping
+from tokenkit.service.logs import logging_as
 from tokenkit.service.settings import ServiceSettings
+from tokenkit.service.traces import tracing
 
 TIDY_SECONDS = 60.0
 """How often files are removed whose time is over."""
@@ -30,19 +32,35 @@ def working_on_batches(settings: ServiceSettings) -> Iterator[None]:
     if not settings.batch_workers or current_keyring().path is None:
         yield
         return
-    opened = partial(
-        open_workshop,
-        settings.database_url,
-        settings.batches_place,
-        settings.policies,
-        timedelta(hours=settings.result_hours),
-    )
+    opened = partial(_opened, settings)
     with (
         opened() as workshop,
-        closing(WorkerPool(opened, settings.batch_workers, workshop.batches.give_back)),
+        closing(
+            WorkerPool(
+                opened,
+                settings.batch_workers,
+                workshop.batches.give_back,
+                partial(logging_as, settings),
+            )
+        ),
         closing(Housekeeping([partial(tidy, workshop)], every=TIDY_SECONDS)),
     ):
         yield
+
+
+@contextmanager
+def _opened(settings: ServiceSettings) -> Iterator[Workshop]:
+    with (
+        tracing() as traces,
+        open_workshop(
+            settings.database_url,
+            settings.batches_place,
+            settings.policies,
+            timedelta(hours=settings.result_hours),
+            traces.batch,
+        ) as workshop,
+    ):
+        yield workshop
 
 
 def tidy(workshop: Workshop) -> None:

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
-from traceback import walk_tb
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tokenkit.errors import Overloaded, RequestTooLarge, TooManyRequests
+from tokenkit.errors.places import place_of
 from tokenkit.service.problems import Problem, problem_of, unforeseen
 from tokenkit.service.settings import ServiceSettings
 
@@ -173,13 +172,3 @@ def _overloaded(retry_after: int) -> Problem:
             retry_after=retry_after,
         )
     )
-
-
-def place_of(exc: BaseException) -> str:
-    """Say where in tokenkit an exception came from; not what it says."""
-    frames = [
-        (Path(frame.f_code.co_filename), line)
-        for frame, line in walk_tb(exc.__traceback__)
-        if frame.f_globals.get("__name__", "").startswith("tokenkit")
-    ]
-    return f" at {frames[-1][0].name}:{frames[-1][1]}" if frames else ""

@@ -147,17 +147,19 @@ async def perform(
     )
     failure: TokenkitError
     try:
-        for guard in state.guards:
-            await guard.before(call)
-        result = await _run(state, call)
-        for guard in state.guards:
-            await guard.after(call, result)
+        with state.traces.span(operation, **_told(call)):
+            for guard in state.guards:
+                await guard.before(call)
+            result = await _run(state, call)
+            for guard in state.guards:
+                await guard.after(call, result)
         record = audit_record(state, call, result)
     except TokenkitError as error:
         failure = error
     else:
         try:
-            await state.audit.write([record], result.within)
+            with state.traces.span("audit"):
+                await state.audit.write([record], result.within)
         except TokenkitError:
             await _tell_failed(state, call)
             raise
@@ -167,6 +169,11 @@ async def perform(
         reason = failure.reason or failure.code
         await audit_refusal(state, principal.actor, operation, column.named, reason)
     raise failure
+
+
+def _told(call: TokenCall) -> dict[str, str | int]:
+    rule = call.column.rule
+    return {"scheme": rule.scheme.name, "key": rule.key, "values": call.count}
 
 
 async def _run(state: ServiceState, call: TokenCall) -> TokenResult:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tokenkit import errors
 from tokenkit.errors import TokenkitError
+from tokenkit.service.request_ids import REQUEST_ID
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:tokenkit:problem:"
@@ -118,6 +119,8 @@ class Problem(Response):
             "code": code,
             **{name: value for name, value in more.items() if value is not None},
         }
+        if (request_id := REQUEST_ID.get()) is not None:
+            content["request_id"] = request_id
         sent = {"cache-control": "no-store", **(headers or {})}
         if retry_after is not None:
             sent["retry-after"] = str(retry_after)

@@ -13,9 +13,11 @@ import uvicorn
 from tokenkit.service.app import create_app
 from tokenkit.service.batch_work import working_on_batches
 from tokenkit.service.listening import refuse_connections
+from tokenkit.service.logs import Logs, logging_as
 from tokenkit.service.metrics import forget_worker, shared_folder
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.state import ServiceState
+from tokenkit.service.traces import tracing
 from tokenkit.service.workers import run_workers
 
 _QUEUE_SECONDS = 0.2
@@ -87,6 +89,8 @@ def configuration(app: Any, settings: ServiceSettings) -> uvicorn.Config:
         lifespan="on",
         # Paths have ids in them.
         access_log=False,
+        # What the server logs goes where the rest goes, or to the handler of last resort.
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
@@ -100,20 +104,29 @@ def serve(settings: ServiceSettings) -> None:
 
     Each of several workers opens the keyring that the environment names.
     """
-    with working_on_batches(settings):
-        _serve(settings)
-
-
-def _serve(settings: ServiceSettings) -> None:
-    if settings.workers > 1:
+    with logging_as(settings) as logs, working_on_batches(settings):
+        if settings.workers == 1:
+            _run(settings, logs, None)
+            return
         patience = settings.notice_seconds + settings.drain_seconds + 2 * settings.audit_seconds
         address = (settings.host, settings.port)
-        work = partial(_work, settings)
+
+        def ended(process_id: int) -> None:
+            forget_worker(process_id)
+            logs.error.warning("worker_ended", process_id=process_id)
+
         with shared_folder():
-            run_workers(work, address, settings.workers, patience, ended=forget_worker)
-        return
-    DrainingServer(configuration(create_app(settings), settings)).run()
+            work = partial(_work, settings)
+            run_workers(work, address, settings.workers, patience, ended=ended)
 
 
 def _work(settings: ServiceSettings, listening: socket.socket) -> None:
-    DrainingServer(configuration(create_app(settings), settings)).run(sockets=[listening])
+    with logging_as(settings) as logs:
+        _run(settings, logs, listening)
+
+
+def _run(settings: ServiceSettings, logs: Logs, listening: socket.socket | None) -> None:
+    with tracing() as traces:
+        app = create_app(settings, logs=logs, traces=traces)
+        server = DrainingServer(configuration(app, settings))
+        server.run(sockets=None if listening is None else [listening])

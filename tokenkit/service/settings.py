@@ -97,6 +97,18 @@ class ServiceSettings:
         requests of connections that were made last.
     drain_seconds
         How long accepted requests may take to end when the service is told to stop.
+    environment
+        ``production``, ``staging``, ``development`` or ``test``: the level of the logs.
+    log_level
+        ``debug``, ``info``, ``warning`` or ``error``, instead of the environment's.
+    log_folder
+        The folder of the four logs; without one they go to the standard output and error.
+    log_queue
+        Lines that wait to be written at most; more are dropped, and counted.
+    slow_seconds
+        A request that takes longer has a line in the performance log.
+    performance_seconds
+        How often the performance log has a line on the process.
 
     Examples
     --------
@@ -142,6 +154,12 @@ class ServiceSettings:
     result_hours: float = 24.0
     notice_seconds: float = 1.0
     drain_seconds: float = 30.0
+    environment: str = "production"
+    log_level: str = ""
+    log_folder: Path | None = None
+    log_queue: int = 8_192
+    slow_seconds: float = 1.0
+    performance_seconds: float = 10.0
 
     @property
     def batches_place(self) -> str:

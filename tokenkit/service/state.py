@@ -1,12 +1,15 @@
 """What the handlers of one process share, and how it is opened and closed."""
 
 import asyncio
+import contextvars
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from starlette.requests import HTTPConnection
@@ -15,7 +18,7 @@ from tokenkit.access.cache import RightsCache
 from tokenkit.batches.batch import Batch
 from tokenkit.batches.queue import Batches
 from tokenkit.batches.storage import BatchStorage, SealedReader, open_batch_key
-from tokenkit.errors import Overloaded
+from tokenkit.errors import Overloaded, TokenkitError
 from tokenkit.keys import Keyring, KeyVersion, current_keyring
 from tokenkit.lineage import AuditRecord
 from tokenkit.policy.folder import Policies
@@ -34,17 +37,24 @@ from tokenkit.service.idempotency import IdempotencyKeys
 from tokenkit.service.idempotent_calls import IdempotencyGuard
 from tokenkit.service.keyrings import KeyringFollower
 from tokenkit.service.limits import Rate, RequestLimits
+from tokenkit.service.logs import Logs
+from tokenkit.service.logs.performance import tell_performance
 from tokenkit.service.metrics import Metrics, MetricsGuard
+from tokenkit.service.metrics.batches import BatchCollector
+from tokenkit.service.metrics.business import UseCollector
+from tokenkit.service.metrics.sampling import sampled
+from tokenkit.service.metrics.system import HostCollector
 from tokenkit.service.policies import PolicyFollower
 from tokenkit.service.quotas import DailyQuotas, QuotaGuard
-from tokenkit.service.sampling import sampled
 from tokenkit.service.settings import ServiceSettings
 from tokenkit.service.signing import Signing
 from tokenkit.service.token_records import TokenRecords
 from tokenkit.service.token_records.guard import TokenRecordGuard
+from tokenkit.service.traces import NO_TRACES, NoTraces
 from tokenkit.store.audit import audit_key, page
 from tokenkit.store.database import Database, Limits
 
+_LOG = logging.getLogger("tokenkit.service")
 _SAMPLE_SECONDS = 1.0
 _LATEST = 1_000
 """Records of policies that a service looks through when it starts."""
@@ -90,6 +100,10 @@ class ServiceState:
         Counts what is done.
     batches, batch_storage
         The batches, and their files.
+    logs
+        The streams of logs, if any are written.
+    traces
+        Takes spans of what is done.
     guards
         Stand around every token operation, in this order.
     stopping
@@ -115,6 +129,8 @@ class ServiceState:
     metrics: Metrics
     batches: Batches
     batch_storage: BatchStorage
+    logs: Logs | None
+    traces: NoTraces
     guards: list[Guard] = field(default_factory=list)
     stopping: bool = False
     bulk_in_flight: int = 0
@@ -143,7 +159,9 @@ class ServiceState:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.threads, partial(function, *given, **named))
+            # With the context, in which the request's id is.
+            within = partial(contextvars.copy_context().run, function, *given, **named)
+            return await loop.run_in_executor(self.threads, within)
         finally:
             self._waiting -= 1
 
@@ -169,8 +187,15 @@ class _Opening:
     """Opens the parts in their order; they are closed in the reverse one."""
 
     def __init__(
-        self, settings: ServiceSettings, keyring: Keyring | None, metrics: Metrics
+        self,
+        settings: ServiceSettings,
+        keyring: Keyring | None,
+        metrics: Metrics,
+        logs: Logs | None,
+        traces: NoTraces,
     ) -> None:
+        self._logs = logs
+        self._traces = traces
         self._metrics = metrics
         self._settings = settings
         self._keyring = keyring
@@ -235,6 +260,8 @@ class _Opening:
                 kept=timedelta(hours=settings.result_hours),
             ),
             batch_storage=BatchStorage.open(settings.batches_place),
+            logs=self._logs,
+            traces=self._traces,
         )
         self._write_first(policies.policies)
         self._state.guards += [
@@ -244,7 +271,14 @@ class _Opening:
             MetricsGuard(self._metrics),
         ]
         self._metrics.sample_from(partial(sampled, self._state))
+        self._metrics.collect_from(HostCollector(database.address.file or Path.cwd()))
+        self._metrics.collect_from(UseCollector(database))
+        self._metrics.collect_from(BatchCollector(self._state.batches))
         stack.enter_context(closing(Housekeeping([self._metrics.sample], every=_SAMPLE_SECONDS)))
+        if self._logs is not None:
+            tell = partial(tell_performance, self._logs, self._state)
+            every = settings.performance_seconds
+            stack.enter_context(closing(Housekeeping([tell], every=every)))
         stack.callback(self._state.quotas.close)
         chores = [self._state.idempotency.purge, self._state.quotas.purge]
         stack.enter_context(closing(Housekeeping(chores)))
@@ -291,7 +325,11 @@ class _Opening:
 
 @asynccontextmanager
 async def opened(
-    settings: ServiceSettings, keyring: Keyring | None = None, metrics: Metrics | None = None
+    settings: ServiceSettings,
+    keyring: Keyring | None = None,
+    metrics: Metrics | None = None,
+    logs: Logs | None = None,
+    traces: NoTraces = NO_TRACES,
 ) -> AsyncGenerator[ServiceState, None]:
     """Open what the handlers share, and close it in the reverse order.
 
@@ -303,9 +341,17 @@ async def opened(
         The keys; by default the current keyring.
     metrics
         Counts what is done; by default nobody looks at it.
+    logs
+        The streams of logs; by default nothing is written.
+    traces
+        Takes spans; by default there are none.
     """
     with ExitStack() as stack:
-        state = _Opening(settings, keyring, metrics or Metrics()).open(stack)
+        try:
+            state = _Opening(settings, keyring, metrics or Metrics(), logs, traces).open(stack)
+        except TokenkitError as error:
+            _LOG.error("the service can't start: %s %s", error.code, error.message)
+            raise
         try:
             yield state
         finally:

@@ -9,11 +9,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert
 
-from tokenkit.batches.batch import NewBatch
+from tokenkit.batches.batch import Failure, NewBatch
+from tokenkit.batches.figures import Total, add_totals
 from tokenkit.batches.queue import LEASE, MOST_DEATHS, SMALL_BYTES, Batches
 from tokenkit.errors import BatchLost, Overloaded, TooManyRequests
 from tokenkit.store.models.access import UserRow
 
+OVER = Total(measure="batches", outcome="complete")
+DONE = {OVER: 1}
 REPORT = {"rows_read": 5, "rows_written": 4, "rows_rejected": 1}
 
 
@@ -101,7 +104,7 @@ def test_a_batch_from_its_upload_to_its_end(database, batches, owner, clock):
     assert held.text_options == {"delimiter": ";"}
     assert batches.note(made.id, 1, 3, 5)
     assert (batches.find(made.id).rows_done, batches.find(made.id).rows_expected) == (3, 5)
-    within(database, batches.complete, made.id, 1, REPORT)
+    within(database, batches.complete, made.id, 1, REPORT, DONE)
     done = batches.find(made.id)
     assert (done.state, done.rows_written, done.report) == ("complete", 4, REPORT)
     assert done.sealed_key == "sealed"
@@ -160,14 +163,14 @@ def test_who_was_given_up_for_dead_cannot_end_it(database, batches, owner, clock
     assert held.attempt == 2
     for late in (
         lambda: batches.note(made, 1, 1, None),
-        lambda: within(database, batches.complete, made, 1, REPORT),
+        lambda: within(database, batches.complete, made, 1, REPORT, DONE),
         lambda: within(database, batches.cancelled, made, 1),
     ):
         with pytest.raises(BatchLost):
             late()
-    within(database, batches.complete, made, 2, REPORT)
+    within(database, batches.complete, made, 2, REPORT, DONE)
     with pytest.raises(BatchLost):
-        within(database, batches.complete, made, 2, REPORT)
+        within(database, batches.complete, made, 2, REPORT, DONE)
 
 
 def test_a_batch_over_which_workers_die_has_failed(database, batches, owner):
@@ -187,11 +190,12 @@ def test_a_batch_over_which_workers_die_has_failed(database, batches, owner):
 
 def test_cancelled_while_it_waits_runs_or_is_over(database, batches, owner):
     """One that waits is cancelled at once, one that runs is told, one that is over stays so."""
+    cancelled = Total(measure="batches", outcome="cancelled")
     waiting, running, over = (queued(database, batches, owner) for _ in range(3))
     assert within(database, batches.cancel, waiting) == "cancelled"
     assert batches.claim("w").id in {running, over}
     assert batches.claim("w").id in {running, over}
-    within(database, batches.complete, over, 1, REPORT)
+    within(database, batches.complete, over, 1, REPORT, DONE)
     with pytest.raises(BatchLost):
         within(database, batches.cancel, over)
     assert within(database, batches.cancel, running) == "running"
@@ -200,6 +204,7 @@ def test_cancelled_while_it_waits_runs_or_is_over(database, batches, owner):
     assert batches.find(running).state == "cancelled"
     assert {batches.find(one).sealed_key for one in (waiting, running)} == {None}
     assert batches.known() == [over]
+    assert batches.totals() == {cancelled: 2, OVER: 1}
 
 
 def test_a_cancelled_batch_of_a_dead_worker_is_not_done_again(database, batches, owner):
@@ -246,3 +251,43 @@ def test_lists_go_on_where_they_were(database, batches, owner, clock):
     last = first[-1]
     rest = batches.of_owner(owner, before=(last.created, last.id), most=3)
     assert [one.id for one in first + rest] == made[::-1]
+
+
+def test_what_batches_come_to_is_counted_once_and_kept(database, batches, owner, clock):
+    """With the change that ends them, by all that end some; it stays when they are forgotten."""
+    values = Total(
+        measure="values", outcome="done", operation="tokenize", scheme="digits", key="people"
+    )
+    made = [queued(database, batches, owner, clock=clock) for _ in range(3)]
+    for number in range(2):
+        batches.claim("w")
+        within(database, batches.complete, made[number], 1, REPORT, {**DONE, values: 5})
+    with pytest.raises(BatchLost):
+        within(database, batches.complete, made[0], 1, REPORT, {values: 5})
+    batches.claim("w")
+    failure = Failure(code="TK301", reason=None, text="", hint=None)
+    within(database, batches.fail, made[2], 1, failure)
+    failed = Total(measure="batches", outcome="failed")
+    assert batches.totals() == {OVER: 2, values: 10, failed: 1}
+    clock.pass_by(days=2)
+    assert len(batches.purge()) == 2
+    clock.pass_by(days=31)
+    batches.purge()
+    assert batches.find(made[0]) is None
+    assert batches.totals() == {OVER: 2, values: 10, failed: 1}
+
+
+def test_many_count_at_once(database, batches):
+    """Eight threads, each in the other order: nothing is lost, and none waits for ever."""
+    some = [Total(measure="values", outcome="done", key=f"k{number}") for number in range(6)]
+
+    def count(order):
+        for _ in range(20):
+            within(database, add_totals, dict.fromkeys(some[::order], 1))
+
+    threads = [threading.Thread(target=count, args=(1 - 2 * (n % 2),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert batches.totals() == dict.fromkeys(some, 160)

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing.connection import Connection as Pipe
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +40,8 @@ class WorkerPool:
         How many.
     give_back
         Is told the name of a worker that died, to put its batch back into the queue.
+    surroundings
+        What a worker has around it for as long as it is, such as its logs; importable too.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class WorkerPool:
         opened: Callable[[], AbstractContextManager[Workshop]],
         workers: int,
         give_back: Callable[[str], object],
+        surroundings: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._opened = opened
+        self._surroundings = surroundings
         self._returned = give_back
         self._context = multiprocessing.get_context("spawn")
         self._ending = threading.Event()
@@ -87,7 +91,7 @@ class WorkerPool:
         name = f"{self._host}/{self._started}"
         process = self._context.Process(
             target=work,
-            args=(self._opened, name, self._reader, small_only),
+            args=(self._opened, name, self._reader, small_only, self._surroundings),
             name=f"tokenkit-batch-{place}",
             daemon=True,
         )
@@ -115,6 +119,7 @@ def work(
     name: str,
     parent: Pipe,
     small_only: bool,
+    surroundings: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Do batches until the process is told to end, or the one that started it is gone.
 
@@ -128,6 +133,8 @@ def work(
         A pipe that ends when the parent does.
     small_only
         Whether large batches are left to others.
+    surroundings
+        What is around the work.
     """
     # Ctrl-C is for the parent, which ends its workers when it is ready.
     os.setpgrp()
@@ -140,6 +147,17 @@ def work(
 
     signal.signal(signal.SIGTERM, told)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with surroundings():
+        _work(opened, name, ending, small_only=small_only)
+
+
+def _work(
+    opened: Callable[[], AbstractContextManager[Workshop]],
+    name: str,
+    ending: threading.Event,
+    *,
+    small_only: bool,
+) -> None:
     try:
         while not ending.is_set():
             try:

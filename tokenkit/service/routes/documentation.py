@@ -28,6 +28,9 @@ class ProblemBody(BaseModel):
     count: int | None = None
     hint: str | None = Field(default=None, description="What to do next.")
     errors: list[ProblemFault] | None = None
+    request_id: str | None = Field(
+        default=None, description="As in `X-Request-ID`, and in the logs."
+    )
 
 
 _MEANINGS = {

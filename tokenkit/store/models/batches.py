@@ -56,3 +56,16 @@ class BatchRow(Base):
     started: Mapped[datetime | None]
     ended: Mapped[datetime | None]
     expires: Mapped[datetime | None]
+
+
+class BatchTotalRow(Base):
+    """How much of something all batches have come to so far; it only grows."""
+
+    __tablename__ = "batch_totals"
+
+    measure: Mapped[str] = mapped_column(String(16), primary_key=True)
+    operation: Mapped[str] = mapped_column(String(16), primary_key=True)
+    scheme: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(16), primary_key=True)
+    count: Mapped[int]

@@ -6,24 +6,21 @@ adds them up (``PROMETHEUS_MULTIPROC_DIR``; `tokenkit serve` makes the folder).
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client.registry import Collector
 
-from tokenkit.service.boundary import ROUTE
 from tokenkit.service.guards import TokenCall, TokenResult
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client knows the folder of several workers."""
 UNMATCHED = "unmatched"
 """The route of requests whose path there isn't; paths have ids in them."""
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -93,8 +90,7 @@ class Metrics:
             )
             for name, text, labels in _GAUGES
         }
-        if not self._shared:
-            ProcessCollector(registry=registry)
+        self._collectors: list[Collector] = []
         self._known: dict[tuple[str, ...], float] = {}
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._columns: dict[tuple[str, ...], Counter] = {}
@@ -127,6 +123,12 @@ class Metrics:
         """Say where the counts are taken from that other parts of the service keep."""
         self._sampled = sampled
 
+    def collect_from(self, collector: Collector) -> None:
+        """Say who is asked whenever the metrics are: about what all workers share."""
+        self._collectors.append(collector)
+        if not self._shared:
+            self._registry.register(collector)
+
     def sample(self) -> None:
         """Take those counts over; workers do so every second, since one can't ask another."""
         if self._sampled is None:
@@ -149,6 +151,8 @@ class Metrics:
         if self._shared:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            for collector in self._collectors:
+                registry.register(collector)
         encode, media_type = choose_encoder(accept)
         return encode(registry), media_type
 
@@ -178,6 +182,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("cache_requests", "Looks into caches, by whether they found something.", ("cache", "result")),
     ("limit_refusals", "Requests that were refused by a limit or a quota.", ("limit",)),
     ("limit_redis_failures", "Times that Redis couldn't be asked.", ()),
+    ("log_lines", "Lines of the logs, by what became of them.", ("stream", "outcome")),
+    ("process_cpu_seconds", "Processor time of the service's processes.", ("mode",)),
+    ("process_io_bytes", "What they read from disks and wrote to them.", ("direction",)),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("http_requests_in_flight", "Requests that are being answered.", ()),
@@ -187,47 +194,13 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("cache_capacity_entries", "What they hold at most.", ("cache",)),
     ("database_connections", "Connections to PostgreSQL.", ("state",)),
     ("thread_queue_calls", "Calls that wait for a thread, or have one.", ()),
+    ("processes", "The service's processes that answer.", ()),
+    ("process_resident_memory_bytes", "Their memory.", ()),
+    ("process_open_fds", "Files and connections that they have open.", ()),
+    ("process_threads", "Their threads.", ()),
+    ("process_oldest_seconds", "How long the oldest of them has run.", ()),
 )
-_LARGEST = {"audit_lag_seconds"}
-
-
-class Measured:
-    """Wraps the application, and counts what it answers.
-
-    Parameters
-    ----------
-    app
-        What is wrapped.
-    metrics
-        Where it is counted.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, and count it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 500
-
-        async def sending(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        self._metrics.in_flight += 1
-        began = time.perf_counter()
-        try:
-            await self._app(scope, receive, sending)
-        finally:
-            self._metrics.in_flight -= 1
-            method = scope["method"] if scope["method"] in _METHODS else "other"
-            route = getattr(scope.get("route"), "path", None) or scope.get(ROUTE, UNMATCHED)
-            self._metrics.request(method, route, status, time.perf_counter() - began)
+_LARGEST = {"audit_lag_seconds", "process_oldest_seconds"}
 
 
 class MetricsGuard:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy.pool import QueuePool
 
 from tokenkit.access.cache import MOST_HELD
+from tokenkit.service.logs.streams import STREAMS
 from tokenkit.service.metrics import Sample
+from tokenkit.service.metrics.system import process_counters, process_gauges
 
 if TYPE_CHECKING:
     from tokenkit.service.state import ServiceState
@@ -21,12 +23,19 @@ def sampled(state: "ServiceState") -> Sample:
         ("limit_refusals", "rate"): state.limits.refused,
         ("limit_refusals", "quota"): state.quotas.refused,
         ("limit_redis_failures",): state.limits.away,
+        **process_counters(),
     }
+    if state.logs is not None:
+        writer = state.logs.writer
+        for stream in STREAMS:
+            counters["log_lines", stream, "written"] = writer.written[stream]
+            counters["log_lines", stream, "dropped"] = writer.dropped[stream]
     gauges: dict[tuple[str, ...], float] = {
         ("http_requests_in_flight",): state.metrics.in_flight,
         ("audit_queue_records",): state.audit.waiting,
         ("audit_lag_seconds",): state.audit.lag,
         ("thread_queue_calls",): state.waiting,
+        **process_gauges(),
     }
     for name, hits, misses, held, size in _caches(state):
         counters["cache_requests", name, "hit"] = hits

@@ -1,0 +1,78 @@
+"""The batches, as the store knows them: the same whichever worker is asked."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tokenkit.batches.queue import Batches
+from tokenkit.errors import TokenkitError
+
+_HELD_SECONDS = 1.0
+
+
+class BatchCollector(Collector):
+    """Tells of the queue and of what was done, looking into the store once a second at most.
+
+    Parameters
+    ----------
+    batches
+        The batches. While the store can't be read these metrics are left out.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._lock = threading.Lock()
+        self._held: list[Metric] = []
+        self._until = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """Give what is held, or look again."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                try:
+                    self._held = [*self._queue(), *self._totals()]
+                except TokenkitError:
+                    self._held = []
+                self._until = time.monotonic() + _HELD_SECONDS
+            yield from self._held
+
+    def _queue(self) -> Iterator[Metric]:
+        facts = self._batches.facts()
+        waiting = GaugeMetricFamily(
+            "tokenkit_batch_queue_batches", "Batches that wait.", labels=["size"]
+        )
+        waiting.add_metric(["small"], facts.small_waiting)
+        waiting.add_metric(["large"], facts.waiting - facts.small_waiting)
+        yield waiting
+        yield GaugeMetricFamily(
+            "tokenkit_batch_queue_oldest_seconds",
+            "How long the batch has waited that has waited longest.",
+            value=facts.oldest_seconds,
+        )
+        yield GaugeMetricFamily(
+            "tokenkit_running_batches", "Batches that are worked on.", value=facts.running
+        )
+
+    def _totals(self) -> Iterator[Metric]:
+        families: dict[str, CounterMetricFamily] = {
+            "batches": CounterMetricFamily(
+                "tokenkit_batches", "Batches that are over.", labels=["outcome"]
+            ),
+            "rows": CounterMetricFamily(
+                "tokenkit_batch_rows", "Rows of complete batches.", labels=["outcome"]
+            ),
+            "values": CounterMetricFamily(
+                "tokenkit_batch_values",
+                "Values of complete batches.",
+                labels=["operation", "scheme", "key", "outcome"],
+            ),
+        }
+        for total, count in self._batches.totals().items():
+            labels = [total.outcome]
+            if total.measure == "values":
+                labels = [total.operation, total.scheme, total.key, total.outcome]
+            families[total.measure].add_metric(labels, count)
+        yield from families.values()
