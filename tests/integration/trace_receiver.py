@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Received:
     """What has come: spans, and the bytes as they were sent."""
 
     url: str
-    spans: list = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     sent: bytearray = field(default_factory=bytearray)
 
     def named(self, name):
