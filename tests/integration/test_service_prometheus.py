@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -20,7 +21,10 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "rules.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
 PATIENCE = 60
+DOCUMENTED = DEPLOY.parent / "docs" / "metrics.md"
 SENT = (7, 12)
+POLICY = "columns: {ssn: {scheme: us-ssn, key: people, on_invalid: null}}\nunlisted: keep\n"
+FILE = b"ssn,age\n078-05-1120,1\n219-09-7731,2\nnonsense,3\n"
 
 
 def program(name):
@@ -67,11 +71,43 @@ def asked(url, expression):
     return answer.json()["data"]["result"]
 
 
+def send(port, key, count):
+    """Tokenize values, turn one back, and upload two files of which one can't be read."""
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key}"}
+    ) as client:
+        for _ in range(count):
+            sent = client.post("/v1/tokenize", json=BODY)
+            assert sent.status_code == 200
+        turned = client.post("/v1/detokenize", json={**BODY, "value": sent.json()["token"]})
+        assert turned.json()["value"] == BODY["value"]
+        for form in ("csv", "parquet"):
+            asked_for = {"policy": "files", "format": form}
+            made = client.post("/v1/batches", params=asked_for, content=FILE)
+            assert made.status_code == 202, made.text
+
+
+def until_found(url, sums):
+    """Wait until Prometheus finds these sums."""
+    until = time.monotonic() + PATIENCE
+    found = {}
+    while found != sums:
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+        with contextlib.suppress(httpx.TransportError):
+            found = {
+                one: float(rows[0]["value"][1]) if (rows := asked(url, one)) else None
+                for one in sums
+            }
+
+
 @pytest.mark.slow
 def test_prometheus_sums_what_two_processes_answered(postgresql, tmp_path, monkeypatch):
     """The sums are those of what was sent; every metric that is asked for somewhere is there."""
     monkeypatch.setenv("TEST_PASSPHRASE", "")
     environment, key = prepared(postgresql.url, tmp_path)
+    environment["TOKENKIT_SERVICE_BATCHES"] = str(tmp_path / "batches")
+    (tmp_path / "policies" / "files.yaml").write_text(POLICY)
     ports = [free_port(), free_port()]
     processes = [
         subprocess.Popen(
@@ -105,36 +141,34 @@ def test_prometheus_sums_what_two_processes_answered(postgresql, tmp_path, monke
                 stderr=subprocess.DEVNULL,
             )
         )
-        headers = {"authorization": f"Bearer {key}"}
         for port, count in zip(ports, SENT, strict=True):
-            for _ in range(count):
-                sent = httpx.post(
-                    f"http://127.0.0.1:{port}/v1/tokenize", json=BODY, headers=headers
-                )
-                assert sent.status_code == 200
+            send(port, key, count)
+        values = 'tokenkit_batch_values_total{operation="tokenize",scheme="us-ssn",key="people"'
         sums = {
+            'sum(tokenkit_values_total{operation="detokenize",outcome="done"})': len(SENT),
+            'max(tokenkit_batches_total{outcome="complete"})': len(SENT),
+            'max(tokenkit_batches_total{outcome="failed"})': len(SENT),
+            'max(tokenkit_batch_rows_total{outcome="written"})': 3 * len(SENT),
+            f'max({values},outcome="done"}})': 2 * len(SENT),
+            f'max({values},outcome="failed"}})': len(SENT),
+            "max(tokenkit_batch_queue_oldest_seconds)": 0,
+            "sum(tokenkit_processes)": len(SENT),
             'sum(tokenkit_http_requests_total{route="/v1/tokenize",status="200"})': sum(SENT),
             'sum(tokenkit_values_total{operation="tokenize",outcome="done"})': sum(SENT),
             'sum(tokenkit_http_request_duration_seconds_count{route="/v1/tokenize"})': sum(SENT),
             'count(up{job="tokenkit"} == 1)': len(SENT),
         }
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                found = {
-                    one: float(rows[0]["value"][1]) if (rows := asked(url, one)) else None
-                    for one in sums
-                }
-            except httpx.TransportError:
-                found = {}
-            if found == sums:
-                break
-            assert time.monotonic() < until, found
-            time.sleep(0.2)
+        until_found(url, sums)
         names = {name for one in expressions() for name in re.findall(r"\btokenkit_\w+", one)}
-        assert len(names) > 10
+        assert len(names) > 15
         there = set(httpx.get(f"{url}/api/v1/label/__name__/values").json()["data"])
         assert names - there == set()
+        documented = set(re.findall(r"`(tokenkit_\w+)`", DOCUMENTED.read_text()))
+        there |= {name.removesuffix("_count") for name in there}
+        assert documented - there == set()
+        undocumented = {name for name in there - documented if name.startswith("tokenkit_")}
+        endings = ("_bucket", "_count", "_sum", "_created")
+        assert {name for name in undocumented if not name.endswith(endings)} == set()
     finally:
         for process in processes:
             process.terminate()

@@ -180,4 +180,4 @@ def test_what_is_missing_is_named(monkeypatch):
     asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     with pytest.raises(InvalidRequest) as caught, tracing(asked):
         pass
-    assert "tokenkit[telemetry]" in str(caught.value.hint)
+    assert "tokenkit-vaultless[telemetry]" in str(caught.value.hint)

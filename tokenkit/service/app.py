@@ -73,7 +73,7 @@ def create_app(
     )
     problems.register(app)
     direct = tokens.add_routes(app)
-    app.add_middleware(Boundary, settings=chosen, direct=direct)
+    app.add_middleware(Boundary, settings=chosen, direct=direct, metrics=metrics)
     app.add_middleware(
         Observed,
         metrics=metrics,

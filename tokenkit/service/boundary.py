@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tokenkit.errors import Overloaded, RequestTooLarge, TooManyRequests
 from tokenkit.errors.places import place_of
+from tokenkit.service.metrics import Metrics
 from tokenkit.service.problems import Problem, problem_of, unforeseen
 from tokenkit.service.settings import ServiceSettings
 
@@ -38,16 +39,22 @@ class Boundary:
     direct
         What answers POST by path without the application's routing and its middleware, which cost
         more than the tokens do.
+    metrics
+        Where requests are counted that are refused for overload.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: ServiceSettings, direct: Mapping[str, ASGIApp]
+        self,
+        app: ASGIApp,
+        settings: ServiceSettings,
+        direct: Mapping[str, ASGIApp],
+        metrics: Metrics,
     ) -> None:
         self._app = app
         self._settings = settings
         self._direct = direct
+        self._metrics = metrics
         self.in_flight = 0
-        self.shed = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,7 +63,7 @@ class Boundary:
             return
         counted = not scope["path"].startswith(_UNCOUNTED)
         if counted and self.in_flight >= self._settings.most_in_flight:
-            self.shed += 1
+            self._metrics.shed += 1
             await _overloaded(self._settings.retry_after)(scope, receive, send)
             return
         self.in_flight += counted

@@ -76,13 +76,19 @@ class Observed:
                 sent += len(message.get("body", b""))
             await send(message)
 
+        async def receiving() -> Message:
+            message = await receive()
+            self._metrics.received_bytes += len(message.get("body", b""))
+            return message
+
         self._metrics.in_flight += 1
         began = time.perf_counter()
         try:
-            await self._app(scope, receive, sending)
+            await self._app(scope, receiving, sending)
         finally:
             seconds = time.perf_counter() - began
             self._metrics.in_flight -= 1
+            self._metrics.sent_bytes += sent
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path", None) or scope.get(ROUTE, UNMATCHED)
             # Who went away before the answer began has seen none.

@@ -95,7 +95,7 @@ class Metrics:
         self._routes: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._columns: dict[tuple[str, ...], Counter] = {}
         self._sampled: Callable[[], Sample] | None = None
-        self.in_flight = 0
+        self.in_flight = self.shed = self.received_bytes = self.sent_bytes = 0
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -135,10 +135,12 @@ class Metrics:
             return
         found = self._sampled()
         for (name, *labels), value in found.counters.items():
+            counter = self._counters[name]
+            # One that has counted nothing yet is there as 0, so that its first step is seen.
+            child = counter.labels(*labels) if labels else counter
             grown = value - self._known.get((name, *labels), 0.0)
             if grown > 0:
-                counter = self._counters[name]
-                (counter.labels(*labels) if labels else counter).inc(grown)
+                child.inc(grown)
                 self._known[name, *labels] = value
         for (name, *labels), value in found.gauges.items():
             gauge = self._gauges[name]
@@ -180,6 +182,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("audit_records", "Records for the audit log, by whether they were written.", ("outcome",)),
     ("audit_batches", "Transactions in which they were written.", ()),
     ("cache_requests", "Looks into caches, by whether they found something.", ("cache", "result")),
+    ("http_body_bytes", "Bytes of bodies that came and went.", ("direction",)),
     ("limit_refusals", "Requests that were refused by a limit or a quota.", ("limit",)),
     ("limit_redis_failures", "Times that Redis couldn't be asked.", ()),
     ("log_lines", "Lines of the logs, by what became of them.", ("stream", "outcome")),

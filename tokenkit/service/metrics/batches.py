@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tokenkit.batches.figures import Total
 from tokenkit.batches.queue import Batches
 from tokenkit.errors import TokenkitError
 
 _HELD_SECONDS = 1.0
+_NONE = {
+    Total(measure=measure, outcome=outcome): 0
+    for measure, outcomes in {
+        "batches": ("complete", "failed", "cancelled"),
+        "rows": ("written", "rejected"),
+    }.items()
+    for outcome in outcomes
+}
+"""What there is before the first batch, so that its step from nothing is seen."""
 
 
 class BatchCollector(Collector):
@@ -70,7 +80,7 @@ class BatchCollector(Collector):
                 labels=["operation", "scheme", "key", "outcome"],
             ),
         }
-        for total, count in self._batches.totals().items():
+        for total, count in (_NONE | self._batches.totals()).items():
             labels = [total.outcome]
             if total.measure == "values":
                 labels = [total.operation, total.scheme, total.key, total.outcome]

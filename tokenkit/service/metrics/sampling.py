@@ -22,6 +22,9 @@ def sampled(state: "ServiceState") -> Sample:
         ("audit_batches",): state.audit.batches,
         ("limit_refusals", "rate"): state.limits.refused,
         ("limit_refusals", "quota"): state.quotas.refused,
+        ("limit_refusals", "in_flight"): state.metrics.shed,
+        ("http_body_bytes", "received"): state.metrics.received_bytes,
+        ("http_body_bytes", "sent"): state.metrics.sent_bytes,
         ("limit_redis_failures",): state.limits.away,
         **process_counters(),
     }

@@ -44,7 +44,7 @@ def tracing(environ: Mapping[str, str] = os.environ) -> Generator[NoTraces, None
     except ImportError:
         raise InvalidRequest(
             f"{_ENDPOINTS[0]} is set, and what exports traces isn't installed",
-            hint="pip install 'tokenkit[telemetry]', or unset it",
+            hint="pip install 'tokenkit-vaultless[telemetry]', or unset it",
         ) from None
     with exporting() as traces:
         yield traces
