@@ -139,6 +139,7 @@ def test_three_calls(worked, place):
     assert get(worked, key, f"/v1/batches/{batch}/result", **other).status_code == 200
     beyond = get(worked, key, f"/v1/batches/{batch}/result", range=f"bytes={size}-")
     assert (beyond.status_code, beyond.json()["reason"]) == (416, "range")
+    assert beyond.headers["content-range"] == f"bytes */{size}"
     head = worked.client.head(
         f"/v1/batches/{batch}/result", headers={"authorization": f"Bearer {key}"}
     )

@@ -58,7 +58,15 @@ class Overloaded(ServiceError, code="TK903"):
 
 
 class RangeNotSatisfiable(ServiceError, ValueError, code="TK913"):
-    """A part of a file is asked for that it doesn't have."""
+    """A part of a file is asked for that it doesn't have.
+
+    Attributes
+    ----------
+    size
+        How many bytes the file has.
+    """
+
+    size: int | None = None
 
 
 class AuditUnavailable(ServiceError, code="TK904"):

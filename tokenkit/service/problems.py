@@ -164,7 +164,7 @@ def problem_of(error: TokenkitError) -> Problem:
         location=getattr(error, "location", None),
         hint=hint,
         retry_after=retry_after,
-        headers=limit_headers(error) if isinstance(error, errors.TooManyRequests) else None,
+        headers=_headers(error),
     )
 
 
@@ -172,6 +172,15 @@ def _summary(kind: type[TokenkitError]) -> str:
     """Give the first sentence of what a class of errors is for."""
     text = (kind.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").rstrip(".")
     return " ".join(text.split())
+
+
+def _headers(error: TokenkitError) -> dict[str, str] | None:
+    if isinstance(error, errors.TooManyRequests):
+        return limit_headers(error)
+    if isinstance(error, errors.RangeNotSatisfiable) and error.size is not None:
+        # RFC 9110, section 15.5.17
+        return {"content-range": f"bytes */{error.size}"}
+    return None
 
 
 def limit_headers(error: errors.TooManyRequests) -> dict[str, str]:

@@ -48,7 +48,9 @@ def asked_range(headers: Mapping[str, str], size: int, tag: str) -> tuple[int, i
     else:
         start, end = max(0, size - int(last)), size
     if start >= end:
-        raise RangeNotSatisfiable(
+        error = RangeNotSatisfiable(
             "the file has no such part", reason="range", hint=f"it has {size} bytes"
         )
+        error.size = size
+        raise error
     return start, end
