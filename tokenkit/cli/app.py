@@ -12,8 +12,6 @@ import os
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from traceback import walk_tb
 from typing import Annotated, Any
 
 import typer
@@ -132,8 +130,10 @@ def main() -> None:
         show_error(f"{exc.strerror or type(exc).__name__}{place}", None)
         sys.exit(1)
     except Exception as exc:  # noqa: BLE001 - whatever it is, its text may quote values
+        from tokenkit.errors.places import place_of
+
         show_error(
-            f"an unforeseen {type(exc).__name__}{_place(exc)}",
+            f"an unforeseen {type(exc).__name__}{place_of(exc)}",
             "this is a defect of tokenkit: please report it, without any data",
         )
         sys.exit(1)
@@ -169,15 +169,6 @@ def _show_warning(
 
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         console.print(Text(f"warning: {printable(str(message))}", style="yellow"))
-
-
-def _place(exc: BaseException) -> str:
-    frames = [
-        (Path(frame.f_code.co_filename), line)
-        for frame, line in walk_tb(exc.__traceback__)
-        if frame.f_globals.get("__name__", "").startswith("tokenkit")
-    ]
-    return f" at {frames[-1][0].name}:{frames[-1][1]}" if frames else ""
 
 
 if __name__ == "__main__":

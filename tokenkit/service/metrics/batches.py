@@ -1,15 +1,12 @@
 """The batches, as the store knows them: the same whichever worker is asked."""
 
-import threading
-import time
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from tokenkit.batches.figures import Total
 from tokenkit.batches.queue import Batches
-from tokenkit.errors import TokenkitError
+from tokenkit.service.metrics.held import HeldCollector
 
 _HELD_SECONDS = 1.0
 _NONE = {
@@ -23,7 +20,7 @@ _NONE = {
 """What there is before the first batch, so that its step from nothing is seen."""
 
 
-class BatchCollector(Collector):
+class BatchCollector(HeldCollector):
     """Tells of the queue and of what was done, looking into the store once a second at most.
 
     Parameters
@@ -33,21 +30,13 @@ class BatchCollector(Collector):
     """
 
     def __init__(self, batches: Batches) -> None:
+        super().__init__(_HELD_SECONDS)
         self._batches = batches
-        self._lock = threading.Lock()
-        self._held: list[Metric] = []
-        self._until = 0.0
 
-    def collect(self) -> Iterator[Metric]:
-        """Give what is held, or look again."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                try:
-                    self._held = [*self._queue(), *self._totals()]
-                except TokenkitError:
-                    self._held = []
-                self._until = time.monotonic() + _HELD_SECONDS
-            yield from self._held
+    def looked(self) -> Iterator[Metric]:
+        """Look at the queue, and at what was done."""
+        yield from self._queue()
+        yield from self._totals()
 
     def _queue(self) -> Iterator[Metric]:
         facts = self._batches.facts()

@@ -1,16 +1,12 @@
 """Who uses the service, as the store knows it: the same whichever worker is asked."""
 
-import threading
-import time
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from sqlalchemy import func, or_, select, union
 
 from tokenkit.access.tables.changes import utc_now
-from tokenkit.errors import TokenkitError
+from tokenkit.service.metrics.held import HeldCollector
 from tokenkit.store.database import Database
 from tokenkit.store.models.access import ApiKeyRow, SessionRow
 
@@ -18,7 +14,7 @@ _HELD_SECONDS = 5.0
 _WINDOWS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 
 
-class UseCollector(Collector):
+class UseCollector(HeldCollector):
     """Counts active users and API keys in use, every five seconds at most.
 
     Parameters
@@ -28,23 +24,12 @@ class UseCollector(Collector):
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__(_HELD_SECONDS)
         self._database = database
-        self._lock = threading.Lock()
-        self._held: list[Metric] = []
-        self._until = 0.0
 
-    def collect(self) -> Iterator[Metric]:
-        """Give what is held, or look again."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                try:
-                    self._held = self._look(utc_now())
-                except TokenkitError:
-                    self._held = []
-                self._until = time.monotonic() + _HELD_SECONDS
-            yield from self._held
-
-    def _look(self, now: datetime) -> list[Metric]:
+    def looked(self) -> list[Metric]:
+        """Look at when sessions and API keys were used last."""
+        now = utc_now()
         users = GaugeMetricFamily(
             "tokenkit_active_users", "Users who came within the time.", labels=["window"]
         )
