@@ -76,7 +76,7 @@
     │   └── RangeNotSatisfiable TK913 (ValueError)   a part that a file doesn't have
     ├── ClientError TK920                       calls of the client
     │   ├── RequestRefused TK921                the service says what is wrong with the request
-    │   │   └── CallerRefused TK922 (PermissionError)    of the caller: unknown, or without the right
+    │   │   └── CallerRefused TK922 (PermissionError)    the caller is unknown, or has no right
     │   ├── ServiceUnavailable TK923            no answer, or no room, also after trying again
     │   │   └── ServiceTimedOut TK924 (TimeoutError)     not in time
     │   └── UnreadableAnswer TK925 (ValueError) an answer that isn't the service's, or isn't whole
