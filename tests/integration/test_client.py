@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import anyio
@@ -30,6 +31,7 @@ from tokenkit.batches.executors.pool import WorkerPool
 from tokenkit.batches.opening import open_workshop
 from tokenkit.client import (
     AsyncTokenizationClient,
+    Batch,
     Retries,
     Timeouts,
     TokenizationClient,
@@ -42,7 +44,7 @@ from tokenkit.keys.providers.passphrase import PassphraseProvider
 from tokenkit.policy import load_policy
 
 CARD, OTHER, SSN = "4539578763621486", "6011000990139424", "078-05-1120"
-COLUMN = {"policy": "orders", "column": "card"}
+COLUMN: dict[str, Any] = {"policy": "orders", "column": "card"}
 RIGHTS = ("allow", "tokenize", "*"), ("allow", "detokenize", "*"), ("allow", "tokens.*", "*")
 POLICY = """\
 columns:
@@ -137,7 +139,7 @@ def test_one_value(client):
     assert client.detokenize(made.token, **direct, version=1).value == CARD
     assert client.tokenize(CARD, **direct, version="primary", domain="other").token != made.token
     assert client.tokenize(None, **COLUMN).token is None
-    digits = {"scheme": "digits", "key": "people"}
+    digits = {"scheme": "digits", "key": "people", "parameters": {"width": 9}}
     number = client.tokenize(123_456_789, **digits).token
     assert type(number) is int
     assert client.detokenize(number, **digits).value == 123_456_789
@@ -164,10 +166,10 @@ def test_lists(client):
     assert client.detokenize_many(tweaked.tokens, **column, tweaks=["a", "b"]).values == (*given,)
     same = client.tokenize_many(given, **column, tweak="a").tokens
     assert set(same) == {tweaked.tokens[0]}
-    sealing = {"scheme": "us-ssn", "key": "people", "parameters": {"on_invalid": "seal"}}
-    sealed = client.tokenize_many([SSN, "no such number"], **sealing)
-    assert sealed.faults == ()
-    assert client.detokenize_many(sealed.tokens, **sealing).values == (SSN, "no such number")
+    direct = {"scheme": "us-ssn", "key": "people", "parameters": {"literals": ["N/A"]}}
+    kept = client.tokenize_many([SSN, "N/A"], **direct)
+    assert (kept.faults, kept.tokens[1]) == ((), "N/A")
+    assert client.detokenize_many(kept.tokens, **direct).values == (SSN, "N/A")
 
 
 def test_records(client):
@@ -212,7 +214,7 @@ def test_refusals(client, place):
         with pytest.raises(RequestRefused) as caught:
             call()
         error = refused[name] = caught.value
-        assert len(error.request_id) in {32, 36}, name
+        assert len(error.request_id or "") in {32, 36}, name
         assert error.__context__ is None
         assert CARD not in f"{error}{vars(error)}"
     found = {name: (error.status, error.problem) for name, error in refused.items()}
@@ -247,10 +249,15 @@ def test_a_wrong_key(place, kind):
         assert wrong not in f"{client!r}"
 
 
+def refused():
+    return pytest.raises(ServiceUnavailable)
+
+
 def plainly(place, content):
     source, target = place.folder / "plain.csv", place.folder / "plain.out.csv"
     source.write_bytes(content)
-    target.unlink(missing_ok=True)
+    for left in place.folder.glob("plain.out*"):
+        left.unlink()
     policy = load_policy(place.folder / "policies" / "files.yaml")
     keyring = place.service.keyring
     run(Job(operation="tokenize", source=source, target=target, policy=policy, keyring=keyring))
@@ -262,7 +269,7 @@ def test_three_calls(client, place, tmp_path):
     rows beside them; progress is told; and the result is removed."""
     content = many(30_000)
     (tmp_path / "customers.csv").write_bytes(content)
-    told = []
+    told: list[Batch] = []
     batch = client.batches.create(tmp_path / "customers.csv", policy="files")
     done = client.batches.wait(batch, poll_seconds=0.3, seconds=90, progress=told.append)
     target = client.batches.download(done, tmp_path / "tokens.csv")
@@ -281,7 +288,7 @@ def test_three_calls(client, place, tmp_path):
     assert caught.value.means(BatchLost)
     with pytest.raises(BatchLost):
         client.batches.wait(batch)
-    assert len(os.listdir(tmp_path)) == 4
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_sources_formats_and_pages(client, tmp_path):
@@ -323,13 +330,13 @@ def test_a_limit_is_waited_for(tmp_path):
             began = time.monotonic()
             assert len({client.tokenize(CARD, **COLUMN).token for _ in range(10)}) == 1
             assert time.monotonic() - began > 1
-        with TokenizationClient(key, service.url, retries=Retries(attempts=1)) as hasty:
-            with pytest.raises(ServiceUnavailable) as caught:
-                for _ in range(10):
-                    hasty.tokenize(CARD, **COLUMN)
+        once = Retries(attempts=1)
+        with TokenizationClient(key, service.url, retries=once) as hasty, refused() as caught:
+            for _ in range(10):
+                hasty.tokenize(CARD, **COLUMN)
         assert (caught.value.status, caught.value.problem) == (429, "TK911")
         assert caught.value.means(errors.TooManyRequests)
-        assert caught.value.retry_after >= 1
+        assert (caught.value.retry_after or 0) >= 1
 
 
 def test_silence_ends_in_time(place):
@@ -338,14 +345,14 @@ def test_silence_ends_in_time(place):
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        options = {"timeouts": Timeouts(read=0.2), "retries": Retries(attempts=2, first=0.1)}
-        with TokenizationClient("tkk_x", url, **options) as client:
+        timeouts, retries = Timeouts(read=0.2), Retries(attempts=2, first=0.1)
+        with TokenizationClient("tkk_x", url, timeouts=timeouts, retries=retries) as client:
             began = time.monotonic()
             with pytest.raises(TimeoutError) as caught:
                 client.tokenize(CARD, **COLUMN)
     assert isinstance(caught.value, errors.ServiceTimedOut)
     assert 0.4 <= time.monotonic() - began < 5
-    assert len(caught.value.request_id) == 32
+    assert len(caught.value.request_id or "") == 32
 
 
 def test_both_clients_have_the_same_calls():
@@ -375,7 +382,7 @@ def test_a_task_that_is_cancelled_leaves_nothing(place, tmp_path):
             assert scope.cancelled_caught
 
     anyio.run(main)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_is_true(place, tmp_path):

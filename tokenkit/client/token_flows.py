@@ -30,7 +30,7 @@ class TargetOptions(TypedDict, total=False):
     """What a call is about: ``policy`` and ``column``, or ``scheme`` and ``key``.
 
     ``domain`` and ``parameters`` go with a scheme: parameters are what a policy would say of it,
-    such as ``{"keep": {"last": 4}, "on_invalid": "seal"}``. ``version`` is a number or ``primary``,
+    such as ``{"keep": {"last": 4}, "literals": ["N/A"]}``. ``version`` is a number or ``primary``,
     and ``purpose`` what for, where a grant asks.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from tokenkit.client.effects import Answer, Fault, Pause, Send, Work
 
@@ -28,15 +29,23 @@ UNDER_WAY = problem(409, "TK912", {"retry-after": "1"}, reason="under_way")
 BUSY = problem(503, "TK903", {"retry-after": "2"})
 
 
+def first_call(flow):
+    """Give the first request that a flow sends."""
+    effect = next(flow)
+    flow.close()
+    assert isinstance(effect, Send)
+    return effect.call
+
+
 @dataclass
 class Hands:
     """Carries out what flows ask for, from a list of answers."""
 
-    outcomes: list
+    outcomes: list[Any]
     now: float = 1000.0
     took: float = 0.0
-    sent: list = field(default_factory=list)
-    waited: list = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
 
     def clock(self):
         """Give the seconds that have passed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ from tokenkit.errors import (
 )
 
 CARD = "4539578763621486"
-COLUMN = {"policy": "orders", "column": "card"}
+COLUMN: dict[str, Any] = {"policy": "orders", "column": "card"}
 REQUEST_ID = "6f1c2c8e9d0b4c539f595a0d7e5f2b11"
 
 
@@ -143,9 +144,9 @@ def test_answers_that_are_not_whole_are_errors(body):
         return httpx.Response(200, content=body, headers={"x-request-id": REQUEST_ID})
 
     transport = httpx.MockTransport(answer)
-    with TokenizationClient("tkk_x", "https://x.example", transport=transport) as client:
-        with pytest.raises(UnreadableAnswer) as caught:
-            client.tokenize("45", **COLUMN)
+    client = TokenizationClient("tkk_x", "https://x.example", transport=transport)
+    with client, pytest.raises(UnreadableAnswer) as caught:
+        client.tokenize("45", **COLUMN)
     assert caught.value.request_id == REQUEST_ID
     assert caught.value.__context__ is None
     assert CARD not in f"{caught.value}{caught.value!r}{vars(caught.value)}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.unit.client.flows import BROKEN, BUSY, UNDER_WAY, Hands, problem, success
+from tests.unit.client.flows import BROKEN, BUSY, UNDER_WAY, Hands, first_call, problem, success
 from tokenkit.client.attempts import Attempts
 from tokenkit.client.batch_flows import BatchFlows
 from tokenkit.client.effects import Call, Content, Fault
 from tokenkit.client.settings import Retries
+from tokenkit.client.sources import upload_content
 from tokenkit.client.token_flows import TokenFlows
 from tokenkit.errors import (
     ClientError,
@@ -71,7 +74,7 @@ def test_what_the_service_asks_for_is_waited():
 
 
 def test_a_wait_that_is_too_long_is_not_begun():
-    """A quota that ends at midnight is an error at once, and says after how long it may go better."""
+    """A quota that ends at midnight is an error at once, which says how long that is."""
     hands = Hands([problem(429, "TK911", {"retry-after": "30000"}), DONE])
     with pytest.raises(ServiceUnavailable) as caught:
         hands.run(attempts(hands).run(lambda: GET))
@@ -130,7 +133,7 @@ def test_everything_that_changes_or_records_has_a_key():
     """Every POST and DELETE; no GET."""
     options = {"policy": "p", "column": "c"}
     tokens, batches = TokenFlows(Retries()), BatchFlows(Retries())
-    flows = [
+    flows: list[Any] = [
         tokens.tokenize("1", options),
         tokens.tokenize_many(["1"], options),
         tokens.detokenize("1", options),
@@ -146,17 +149,18 @@ def test_everything_that_changes_or_records_has_a_key():
         batches.page(10, None),
     ]
     for flow in flows:
-        effect = next(flow)
-        has_one = "idempotency-key" in effect.call.headers
-        assert has_one == (effect.call.method != "GET"), effect.call.path
-        flow.close()
+        call = first_call(flow)
+        assert ("idempotency-key" in call.headers) == (call.method != "GET"), call.path
 
 
 @pytest.mark.parametrize("left", [True, False])
 def test_what_cannot_be_read_again_is_not_sent_again(left):
     """A pipe that was read from isn't; one that wasn't is."""
     content = Content(
-        media_type="text/csv", length=None, pieces=lambda: iter(()), can_repeat=lambda: left
+        media_type="text/csv",
+        length=None,
+        pieces=lambda: upload_content(b"a", None).pieces(),
+        can_repeat=lambda: left,
     )
     call = Call(method="POST", path="/v1/batches", content=content)
     hands = Hands([BROKEN, DONE])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+from typing import Any
 
 import pytest
 
-from tests.unit.client.flows import BROKEN, Hands, problem, success
+from tests.unit.client.flows import BROKEN, Hands, first_call, problem, success
+from tokenkit.client import Batch
 from tokenkit.client.batch_flows import BatchFlows, require_complete
 from tokenkit.client.effects import Answer
 from tokenkit.client.reading import batch as read_batch
@@ -42,7 +44,7 @@ def said(state="complete", **more):
     }  # fmt: skip
 
 
-def giving(start=0, end=len(WHOLE), *, cut=False, tag='"a"', status=None, **headers):
+def giving(start=0, end=None, *, cut=False, tag='"a"', status=None, **headers):
     """Make an answer of a part of the file, of which perhaps not all comes."""
 
     def outcome(effect):
@@ -57,6 +59,10 @@ def giving(start=0, end=len(WHOLE), *, cut=False, tag='"a"', status=None, **head
         return BROKEN if cut else answer
 
     return outcome
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def fetched(hands, target, **options):
@@ -75,7 +81,7 @@ def test_a_cut_download_goes_on_where_it_was(tmp_path):
         *[f"bytes={at}-" for at in range(200, 2000, 200)],
     ]
     assert {call.headers.get("if-range") for call in hands.sent[1:]} == {'"a"'}
-    assert os.listdir(tmp_path) == ["a.csv"]
+    assert names(tmp_path) == ["a.csv"]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +129,7 @@ def test_nothing_half_written_stays(tmp_path, answers):
     """Whatever goes wrong, there is neither the file nor a part of it."""
     with pytest.raises((ServiceUnavailable, RequestRefused, UnreadableAnswer)):
         fetched(Hands(answers), tmp_path / "a.csv")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_what_is_there_stays(tmp_path):
@@ -148,7 +154,7 @@ def test_what_is_there_stays(tmp_path):
     with pytest.raises(OutputExists):
         fetched(Hands([meanwhile]), other)
     assert other.read_text() == "mine"
-    assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]
+    assert names(tmp_path) == ["a.csv", "b.csv"]
 
 
 def test_a_file_is_given_again_from_its_beginning(tmp_path):
@@ -186,10 +192,12 @@ def test_what_cannot_be_rewound_is_given_once():
 
 def test_what_is_no_file_is_refused(tmp_path):
     """Text, something else, and a path of nothing."""
+    text: Any = io.StringIO("a,b")
+    number: Any = 17
     with pytest.raises(TypeError, match="open as text"):
-        next(upload_content(io.StringIO("a,b"), "csv").pieces())
+        next(upload_content(text, "csv").pieces())
     with pytest.raises(TypeError, match="a path, bytes"):
-        upload_content(17, "csv")
+        upload_content(number, "csv")
     with pytest.raises(FileNotFoundError):
         upload_content(tmp_path / "none.csv", "csv")
 
@@ -197,29 +205,29 @@ def test_what_is_no_file_is_refused(tmp_path):
 def test_a_name_says_the_format(tmp_path):
     """Unless it is said; what isn't known is the service's to say."""
     asked = {}
-    for name, options in {
+    given: dict[str, Any] = {
         "a.csv.gz": {},
         "b.PARQUET": {},
         "c.txt": {},
         "d.csv": {"format": "tsv", "header": False, "output": "parquet"},
-    }.items():
+    }
+    for name, options in given.items():
         (tmp_path / name).write_bytes(b"a\n")
-        flow = FLOWS.create(tmp_path / name, "orders", options)
-        asked[name] = dict(next(flow).call.query)
-        flow.close()
+        asked[name] = dict(first_call(FLOWS.create(tmp_path / name, "orders", options)).query)
     assert asked == {
         "a.csv.gz": {"policy": "orders", "format": "csv.gz"},
         "b.PARQUET": {"policy": "orders", "format": "parquet"},
         "c.txt": {"policy": "orders"},
         "d.csv": {"policy": "orders", "format": "tsv", "header": "false", "output": "parquet"},
     }
+    unknown: Any = {"formt": "csv"}
     with pytest.raises(TypeError, match="'formt'"):
-        next(FLOWS.create(b"a", "orders", {"formt": "csv"}))
+        next(FLOWS.create(b"a", "orders", unknown))
 
 
 def test_waiting_asks_ever_less_often():
     """Until it is over; each state is told."""
-    told = []
+    told: list[Batch] = []
     hands = Hands([success(**said("queued"))] * 9 + [success(**said("running")), success(**said())])
     flow = FLOWS.wait(ID, None, 3.0, told.append, check=True)
     assert hands.run(flow).state == "complete"

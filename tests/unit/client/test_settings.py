@@ -119,9 +119,9 @@ def test_nobody_is_followed(status):
         asked.append(request.url.host)
         return httpx.Response(status, headers={"location": "https://elsewhere.example.org/"})
 
-    with TokenizationClient(KEY, URL, transport=httpx.MockTransport(answer)) as client:
-        with pytest.raises(ClientError) as caught:
-            client.tokenize("45", policy="orders", column="card")
+    client = TokenizationClient(KEY, URL, transport=httpx.MockTransport(answer))
+    with client, pytest.raises(ClientError) as caught:
+        client.tokenize("45", policy="orders", column="card")
     assert (caught.value.reason, caught.value.code) == ("redirect", "TK925")
     assert asked == ["tokens.example.org"]
     assert "example.org" not in str(caught.value)
