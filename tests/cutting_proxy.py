@@ -43,6 +43,7 @@ class CuttingProxy:
         self.target = target
         self.cuts: list[Cut] = []
         self.made = 0
+        self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -55,6 +56,12 @@ class CuttingProxy:
         """Cut the next connections, each in its way; those after them are whole."""
         self.cuts = list(cuts)
         self.made = 0
+
+    def break_open(self) -> None:
+        """Break every connection that there is; the server goes on by itself."""
+        broken, self._open = self._open, []
+        for one in broken:
+            _end(one)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -79,6 +86,7 @@ class CuttingProxy:
         except OSError:
             _end(here)
             return
+        self._open += [here, there]
         sides: tuple[tuple[Literal["request", "answer"], socket.socket, socket.socket], ...]
         sides = (("request", here, there), ("answer", there, here))
         for side, source, sink in sides:
