@@ -83,7 +83,7 @@ def place(tmp_path_factory):
         names = ["people", "payments", "access", "audit"]
         create_keyring(folder / "keyring.json", names, provider).close()
         (folder / "policies").mkdir()
-        (folder / "policies" / "files.yaml").write_text(FILES)
+        (folder / "policies" / "customers.yaml").write_text(FILES)
         ring = open_keyring(folder / "keyring.json")
         batches = str(folder / "batches")
         opened = partial(open_workshop, url, batches, folder / "policies")
@@ -240,7 +240,7 @@ def test_a_wrong_key(place, kind):
     with connected(kind, place.service, wrong) as client:
         for call in (
             lambda: client.tokenize(CARD, **COLUMN),
-            lambda: client.batches.create(io.BytesIO(bytes(20_000_000)), policy="files"),
+            lambda: client.batches.create(io.BytesIO(bytes(20_000_000)), policy="customers"),
         ):
             with pytest.raises(CallerRefused) as caught:
                 call()
@@ -258,7 +258,7 @@ def plainly(place, content):
     source.write_bytes(content)
     for left in place.folder.glob("plain.out*"):
         left.unlink()
-    policy = load_policy(place.folder / "policies" / "files.yaml")
+    policy = load_policy(place.folder / "policies" / "customers.yaml")
     keyring = place.service.keyring
     run(Job(operation="tokenize", source=source, target=target, policy=policy, keyring=keyring))
     return target.read_bytes()
@@ -270,7 +270,7 @@ def test_three_calls(client, place, tmp_path):
     content = many(30_000)
     (tmp_path / "customers.csv").write_bytes(content)
     told: list[Batch] = []
-    batch = client.batches.create(tmp_path / "customers.csv", policy="files")
+    batch = client.batches.create(tmp_path / "customers.csv", policy="customers")
     done = client.batches.wait(batch, poll_seconds=0.3, seconds=90, progress=told.append)
     target = client.batches.download(done, tmp_path / "tokens.csv")
     assert target.read_bytes() == plainly(place, content)
@@ -300,10 +300,10 @@ def test_sources_formats_and_pages(client, tmp_path):
         end.write(many(300))
     with os.fdopen(reading, "rb") as pipe, (tmp_path / "in.parquet").open("rb") as opened:
         made = [
-            client.batches.create(many(300), policy="files", output="parquet"),
-            client.batches.create(opened, policy="files", format="parquet"),
-            client.batches.create(tmp_path / "in.parquet", policy="files"),
-            client.batches.create(pipe, policy="files", output="parquet"),
+            client.batches.create(many(300), policy="customers", output="parquet"),
+            client.batches.create(opened, policy="customers", format="parquet"),
+            client.batches.create(tmp_path / "in.parquet", policy="customers"),
+            client.batches.create(pipe, policy="customers", output="parquet"),
         ]
     for number, batch in enumerate(made):
         client.batches.wait(batch, poll_seconds=0.3, seconds=90)
@@ -313,7 +313,7 @@ def test_sources_formats_and_pages(client, tmp_path):
     second = client.batches.list(limit=3, cursor=first.next)
     assert [one.id for one in (*first.items, *second.items)] == [one.id for one in made[::-1]]
     assert second.next is None
-    long = client.batches.create(many(600_000), policy="files")
+    long = client.batches.create(many(600_000), policy="customers")
     assert client.batches.cancel(long).id == long.id
     with pytest.raises(BatchLost, match="cancelled"):
         client.batches.wait(long, poll_seconds=0.3, seconds=90)
@@ -375,7 +375,7 @@ def test_a_task_that_is_cancelled_leaves_nothing(place, tmp_path):
 
     async def main():
         async with AsyncTokenizationClient(key, place.service.url) as client:
-            batch = await client.batches.create(many(300), policy="files")
+            batch = await client.batches.create(many(300), policy="customers")
             await client.batches.wait(batch, poll_seconds=0.3)
             with anyio.move_on_after(0) as scope:
                 await client.batches.download(batch, tmp_path / "a.csv")

@@ -412,7 +412,8 @@ def test_nothing_shows(place, complete, tmp_path, caplog):
     walk.look("logs", caplog.text)
     assert place.key not in caplog.text
     assert walk.found == []
-    assert list(tmp_path.iterdir()) == []
+    # A cut that lies beyond a request's end lets its download be.
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.csv"}
 
 
 def with_error(caught, call):
