@@ -11,8 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,10 +24,9 @@ import polars as pl
 import pytest
 
 import tokenkit as tk
-from tests.services import Service, running
+from tests.integration.client_places import RIGHTS, placed
+from tests.services import running
 from tokenkit import errors
-from tokenkit.batches.executors.pool import WorkerPool
-from tokenkit.batches.opening import open_workshop
 from tokenkit.client import (
     AsyncTokenizationClient,
     Batch,
@@ -39,13 +37,10 @@ from tokenkit.client import (
 )
 from tokenkit.errors import BatchLost, CallerRefused, RequestRefused, ServiceUnavailable
 from tokenkit.jobs import Job, run
-from tokenkit.keys import create_keyring, open_keyring
-from tokenkit.keys.providers.passphrase import PassphraseProvider
 from tokenkit.policy import load_policy
 
 CARD, OTHER, SSN = "4539578763621486", "6011000990139424", "078-05-1120"
 COLUMN: dict[str, Any] = {"policy": "orders", "column": "card"}
-RIGHTS = ("allow", "tokenize", "*"), ("allow", "detokenize", "*"), ("allow", "tokens.*", "*")
 POLICY = """\
 columns:
   card: {scheme: credit-card, key: payments, keep: {last: 4}}
@@ -62,36 +57,12 @@ def many(rows):
     return ("ssn,age\n" + ROWS * (rows // 3)).encode()
 
 
-@dataclass
-class Place:
-    """A service with a worker, for all tests of this module."""
-
-    service: Service
-    folder: Path
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Run a service on SQLite, and a worker beside it."""
+    """Run a service and a worker, for all tests of this module."""
     folder = tmp_path_factory.mktemp("client")
-    url = f"sqlite:///{folder / 'store' / 'tokenkit.db'}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("C_PASSPHRASE", "correct horse")
-        patch.setenv("TOKENKIT_KEK", "passphrase:env:C_PASSPHRASE")
-        patch.setenv("TOKENKIT_KEYRING", str(folder / "keyring.json"))
-        provider = PassphraseProvider("env:C_PASSPHRASE", cost=2)
-        names = ["people", "payments", "access", "audit"]
-        create_keyring(folder / "keyring.json", names, provider).close()
-        (folder / "policies").mkdir()
-        (folder / "policies" / "customers.yaml").write_text(FILES)
-        ring = open_keyring(folder / "keyring.json")
-        batches = str(folder / "batches")
-        opened = partial(open_workshop, url, batches, folder / "policies")
-        with (
-            running(url, folder, policy=POLICY, keyring=ring, batches=batches) as service,
-            closing(WorkerPool(opened, 1, service.state.batches.give_back)),
-        ):
-            yield Place(service, folder)
+    with placed(folder, workers=1, orders=POLICY, customers=FILES) as place:
+        yield place
 
 
 class Awaited:

@@ -11,22 +11,18 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import anyio
 import pytest
 from sqlalchemy import func, select
 
-from tests.cutting_proxy import Cut, cutting
+from tests.cutting_proxy import Cut
 from tests.integration.canaries import Walk
+from tests.integration.client_places import QUICKLY, placed
 from tests.integration.test_service_faults import free_port, prepared, ready
-from tests.services import running
-from tokenkit.batches.executors.pool import WorkerPool
-from tokenkit.batches.opening import open_workshop
 from tokenkit.client import AsyncTokenizationClient, Retries, TokenizationClient
 from tokenkit.errors import (
     BatchLost,
@@ -35,8 +31,6 @@ from tokenkit.errors import (
     ServiceUnavailable,
     TokenkitError,
 )
-from tokenkit.keys import create_keyring, open_keyring
-from tokenkit.keys.providers.passphrase import PassphraseProvider
 from tokenkit.service import idempotency
 from tokenkit.store.audit import tail
 from tokenkit.store.database import Database
@@ -45,9 +39,7 @@ from tokenkit.store.models.service import IdempotencyKeyRow, TokenRecordRow
 # Of the marked values that the walk looks for.
 CARD = "4539578763621486"
 COLUMN: dict[str, Any] = {"policy": "orders", "column": "card"}
-RIGHTS = ("allow", "tokenize", "*"), ("allow", "detokenize", "*"), ("allow", "tokens.*", "*")
 POLICY = "columns: {card: {scheme: credit-card, key: payments}}\nunlisted: keep\n"
-QUICKLY = Retries(first=0.05, most=0.3)
 CUTS = {
     "before the request": Cut("request", 0),
     "within its head": Cut("request", 40),
@@ -64,59 +56,23 @@ def content(rows):
     return ("card,number\n" + "".join(f"{CARD},{n}\n" for n in range(rows))).encode()
 
 
-class Place:
-    """A service behind a proxy that cuts."""
-
-    def __init__(self, service, proxy, key):
-        self.service, self.proxy, self.key = service, proxy, key
-
-    def client(self, **options):
-        return TokenizationClient(self.key, self.proxy.url, **({"retries": QUICKLY} | options))
-
-    def counted(self, *what):
-        with self.service.database.read() as connection:
-            return connection.execute(select(*what)).one()
-
-    def keys(self):
-        return self.counted(func.count(IdempotencyKeyRow.fingerprint))[0]
-
-
-@contextmanager
-def placed(folder, workers):
-    """Run a service, perhaps a worker, and a proxy before it."""
-    url = f"sqlite:///{folder / 'store' / 'tokenkit.db'}"
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("C_PASSPHRASE", "correct horse")
-        patch.setenv("TOKENKIT_KEK", "passphrase:env:C_PASSPHRASE")
-        patch.setenv("TOKENKIT_KEYRING", str(folder / "keyring.json"))
-        provider = PassphraseProvider("env:C_PASSPHRASE", cost=2)
-        names = ["people", "payments", "access", "audit"]
-        create_keyring(folder / "keyring.json", names, provider).close()
-        ring = open_keyring(folder / "keyring.json")
-        batches = str(folder / "batches")
-        service = stack.enter_context(
-            running(url, folder, policy=POLICY, keyring=ring, batches=batches)
-        )
-        if workers:
-            opened = partial(open_workshop, url, batches, folder / "policies")
-            give_back = service.state.batches.give_back
-            stack.enter_context(closing(WorkerPool(opened, workers, give_back)))
-        parts = urlsplit(service.url)
-        proxy = stack.enter_context(cutting((parts.hostname or "", parts.port or 0)))
-        yield Place(service, proxy, service.caller(*RIGHTS))
+def keys(place):
+    """Count the idempotency keys that the store knows."""
+    with place.service.database.read() as connection:
+        return connection.execute(select(func.count(IdempotencyKeyRow.fingerprint))).scalar_one()
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Run a service and a worker, for all tests of this module."""
-    with placed(tmp_path_factory.mktemp("worked"), 1) as place:
+    with placed(tmp_path_factory.mktemp("worked"), workers=1, orders=POLICY) as place:
         yield place
 
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory):
     """Run a service without workers, where batches wait."""
-    with placed(tmp_path_factory.mktemp("idle"), 0) as place:
+    with placed(tmp_path_factory.mktemp("idle"), workers=0, orders=POLICY) as place:
         yield place
 
 
@@ -124,7 +80,7 @@ def idle(tmp_path_factory):
 def test_a_record_is_kept_once(place, cut):
     """Wherever the first attempts are cut, the token has one record, of its first version, under
     one idempotency key; without the key a repetition would count the version up."""
-    before = place.keys()
+    before = keys(place)
     padding = {"note": "x" * 500, "cut": repr(cut)}
     domain = f"{cut.side}-{cut.after}"
     with place.client() as client:
@@ -139,7 +95,7 @@ def test_a_record_is_kept_once(place, cut):
     with place.service.database.read() as connection:
         found = connection.execute(known.where(TokenRecordRow.domain == domain)).one()
     assert tuple(found) == (1, 1)
-    assert place.keys() == before + 1
+    assert keys(place) == before + 1
 
 
 def test_without_the_key_it_would_be_changed_twice(place):
@@ -156,7 +112,7 @@ def test_an_upload_is_one_batch(place, tmp_path, cut):
     path = tmp_path / "in.csv"
     path.write_bytes(content(20_000))
     created = len(place.service.audited("batch.create"))
-    keys = place.keys()
+    known_keys = keys(place)
     with place.client() as client:
         known = {one.id for one in client.batches.list(limit=200).items}
     far = Cut("request", 200_000) if cut == CUTS["within its body"] else cut
@@ -174,7 +130,7 @@ def test_an_upload_is_one_batch(place, tmp_path, cut):
             time.sleep(0.05)
         client.batches.cancel(batch)
     assert len(place.service.audited("batch.create")) == created + 1
-    assert place.keys() == keys + 1
+    assert keys(place) == known_keys + 1
 
 
 def test_an_upload_that_cannot_be_read_again(idle):
