@@ -1,4 +1,4 @@
-"""The client that is awaited, under asyncio or trio."""
+"""The client that is awaited."""
 
 import os
 from collections.abc import AsyncGenerator, Generator, Iterable

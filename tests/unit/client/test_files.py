@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -282,3 +283,20 @@ def test_a_bar_is_drawn(capsys):
     shown = capsys.readouterr().out
     assert "complete" in shown
     assert "95/95" in shown
+
+
+def test_a_large_file_is_never_held_whole(tmp_path):
+    """It is read a piece at a time: of half a gigabyte, a few megabytes are in memory."""
+    path = tmp_path / "large.csv"
+    with path.open("wb") as file:
+        file.truncate(2**29)
+    tracemalloc.start()
+    try:
+        sent = 0
+        for piece in upload_content(path, "csv").pieces():
+            sent += len(piece)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sent == 2**29
+    assert peak < 2**23

@@ -137,3 +137,18 @@ def test_the_client_loads_nothing_of_the_service():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_without_its_packages_it_says_what_to_install():
+    """And with which command."""
+    code = (
+        "import sys\n"
+        "sys.modules['httpx'] = None\n"
+        "from tokenkit.errors import ClientError\n"
+        "try:\n"
+        "    import tokenkit.client\n"
+        "except ClientError as error:\n"
+        "    print(error.hint)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "pip install 'tokenkit-vaultless[client]'"
