@@ -110,7 +110,7 @@ class Structure:
         >>> Structure(file="cards.csv").finish(b'a,b\n1,"2')
         Traceback (most recent call last):
         ...
-        tokenkit.errors.InputError: a quoted field is not closed [file="cards.csv" line=2]
+        tokenkit.errors.jobs.InputError: a quoted field is not closed [file="cards.csv" line=2]
         hint: ...
         """
         try:

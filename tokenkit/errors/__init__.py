@@ -74,6 +74,12 @@
     │   ├── TooManyRequests TK911               a limit or a daily quota is reached
     │   ├── RequestUnderWay TK912               one under the same idempotency key isn't done yet
     │   └── RangeNotSatisfiable TK913 (ValueError)   a part that a file doesn't have
+    ├── ClientError TK920                       calls of the client
+    │   ├── RequestRefused TK921                the service says what is wrong with the request
+    │   │   └── CallerRefused TK922 (PermissionError)    the caller is unknown, or has no right
+    │   ├── ServiceUnavailable TK923            no answer, or no room, also after trying again
+    │   │   └── ServiceTimedOut TK924 (TimeoutError)     not in time
+    │   └── UnreadableAnswer TK925 (ValueError) an answer that isn't the service's, or isn't whole
     └── BatchError TK950                        batches
         ├── BatchLost TK951                     it is over, or another worker has it
         ├── BatchInterrupted TK952              its workers died
@@ -310,47 +316,6 @@ class MetadataMismatch(MetadataError, code="TK503"):
     """The metadata describes something else than the policy or the data."""
 
 
-class JobError(TokenkitError, code="TK600"):
-    """Base class of what goes wrong in a job; ``line`` counts from 1 in ``file``."""
-
-    _shown = ("file", "line", "column", "reason", "count")
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        file: str | None = None,
-        line: int | None = None,
-        column: str | None = None,
-        reason: str | None = None,
-        count: int | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, column=column, reason=reason, count=count, hint=hint)
-        self.file = file
-        self.line = line
-
-
-class InputError(JobError, ValueError, code="TK601"):
-    """The input's structure is broken: a row of another length, an open quote, bad UTF-8."""
-
-
-class OutputExists(JobError, FileExistsError, code="TK602"):
-    """The output is already there."""
-
-
-class InputNotFound(JobError, FileNotFoundError, code="TK603"):
-    """There is no such input."""
-
-
-class ConnectorMissing(JobError, LookupError, code="TK604"):
-    """There is no such connector, or a package that it needs isn't installed."""
-
-
-class ConnectorFailed(JobError, code="TK605"):
-    """The system behind a connector can't be reached, refuses, or broke off."""
-
-
 # Branches in modules of their own: they need the class above, and the list below needs them.
 from tokenkit.errors.access import AccessBusy as AccessBusy  # noqa: E402
 from tokenkit.errors.access import AccessError as AccessError  # noqa: E402
@@ -368,6 +333,18 @@ from tokenkit.errors.batches import BatchError as BatchError  # noqa: E402
 from tokenkit.errors.batches import BatchInterrupted as BatchInterrupted  # noqa: E402
 from tokenkit.errors.batches import BatchLost as BatchLost  # noqa: E402
 from tokenkit.errors.batches import PolicyReplaced as PolicyReplaced  # noqa: E402
+from tokenkit.errors.client import CallerRefused as CallerRefused  # noqa: E402
+from tokenkit.errors.client import ClientError as ClientError  # noqa: E402
+from tokenkit.errors.client import RequestRefused as RequestRefused  # noqa: E402
+from tokenkit.errors.client import ServiceTimedOut as ServiceTimedOut  # noqa: E402
+from tokenkit.errors.client import ServiceUnavailable as ServiceUnavailable  # noqa: E402
+from tokenkit.errors.client import UnreadableAnswer as UnreadableAnswer  # noqa: E402
+from tokenkit.errors.jobs import ConnectorFailed as ConnectorFailed  # noqa: E402
+from tokenkit.errors.jobs import ConnectorMissing as ConnectorMissing  # noqa: E402
+from tokenkit.errors.jobs import InputError as InputError  # noqa: E402
+from tokenkit.errors.jobs import InputNotFound as InputNotFound  # noqa: E402
+from tokenkit.errors.jobs import JobError as JobError  # noqa: E402
+from tokenkit.errors.jobs import OutputExists as OutputExists  # noqa: E402
 from tokenkit.errors.service import AuditUnavailable as AuditUnavailable  # noqa: E402
 from tokenkit.errors.service import InvalidRequest as InvalidRequest  # noqa: E402
 from tokenkit.errors.service import Overloaded as Overloaded  # noqa: E402
