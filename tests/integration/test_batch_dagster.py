@@ -110,6 +110,12 @@ def begun(deployment, client, batch):
     return pid
 
 
+def over(client, batch):
+    """Wait until a batch is over, and give it."""
+    until(lambda: state(client, batch)["state"] not in {"queued", "running"}, "its end")
+    return state(client, batch)
+
+
 def by_command_line(folder, environment):
     """Do the same as a job from the command line, and give what it wrote."""
     (folder / "plain.csv").write_bytes(FILE)
@@ -147,17 +153,12 @@ def test_each_batch_is_done_once_whoever_is_killed(place, postgresql, empty_post
         until(lambda: state(client, third)["state"] == "cancelled", "it is cancelled")
         expected = by_command_line(tmp_path, environment)
         for batch, attempt in ((first, 1), (second, 2)):
-            done = until(
-                lambda batch=batch: (
-                    (found := state(client, batch))["state"] not in {"queued", "running"} and found
-                ),
-                "it is done",
-            )
+            done = over(client, batch)
             assert (done["state"], done["attempt"]) == ("complete", attempt)
             assert (done["rows_written"], done["rows_rejected"]) == (ROWS, 1)
             assert client.get(f"/v1/batches/{batch}/result").content == expected
             assert len(runs_of(deployment, batch)) == attempt
-        failed = state(client, broken)
+        failed = over(client, broken)
         assert (failed["state"], failed["attempt"]) == ("failed", 1)
     runs = [run for batch in (broken, first, second, third) for run in runs_of(deployment, batch)]
     until(
