@@ -30,7 +30,8 @@ class FakeWebserver:
             if "runsOrError" in query:
                 wanted = {tag["key"]: tag["value"] for tag in variables["filter"]["tags"]}
                 found = [run for run in self.runs if wanted.items() <= run["tags"].items()]
-                results = [{"runId": run["runId"], "status": run["status"]} for run in found]
+                known = ("runId", "status", "startTime")
+                results = [{name: run.get(name) for name in known} for run in found]
                 return {"runsOrError": {"__typename": "Runs", "results": results[::-1]}}
             params = variables["params"]
             run = {

@@ -6,8 +6,11 @@ import json
 import time
 
 import pytest
+from dagster_graphql.schema import create_schema
+from graphql import parse, validate
 
 from tests.unit.batches.dagster_fake import drip, fake_webserver, send
+from tokenkit.batches.executors import webserver
 from tokenkit.batches.executors.webserver import Webserver
 from tokenkit.errors import ExecutorUnavailable, InvalidRequest
 
@@ -45,6 +48,23 @@ def test_a_run_is_launched_and_found_by_its_tags(fake, client):
     named = Webserver(f"{fake.url}/graphql/", "repository@there")
     named.launch("job", {}, TAGS)
     assert fake.runs[1]["selector"]["repositoryName"] == "repository"
+
+
+def test_a_run_that_began_long_ago_and_took_no_batch_is_over(fake, client):
+    """Its machine may have died; one that has only begun is waited for."""
+    client.launch("job", {}, TAGS)
+    for age, state in ((10, "open"), (1_000, "over")):
+        fake.runs[0] |= {"status": "STARTED", "startTime": time.time() - age}
+        assert client.runs("job", TAGS) == [state]
+    fake.runs[0]["status"] = "QUEUED"
+    assert client.runs("job", TAGS) == ["open"]
+
+
+def test_what_is_asked_is_in_dagster_s_own_schema():
+    """Each field and each type, as the version that is installed has them."""
+    schema = create_schema().graphql_schema
+    for query in (webserver._RUNS, webserver._LAUNCH):
+        assert validate(schema, parse(query)) == []
 
 
 def test_the_token_is_in_the_headers_and_nowhere_else(fake, client):

@@ -32,6 +32,7 @@ _REFUSALS: Final = frozenset(
     }
 )
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_BEGINS_WITHIN: Final = 300.0
 _MOST_BYTES: Final = 2**20
 _MOST_RUNS: Final = 100
 _PIECE: Final = 2**14
@@ -40,7 +41,7 @@ _RUNS: Final = """\
 query TokenkitRuns($filter: RunsFilter!, $limit: Int!) {
   runsOrError(filter: $filter, limit: $limit) {
     __typename
-    ... on Runs { results { runId status } }
+    ... on Runs { results { runId status startTime } }
   }
 }"""
 _LAUNCH: Final = """\
@@ -96,6 +97,9 @@ class Webserver:
     def runs(self, job: str, tags: Mapping[str, str]) -> list[RunState]:
         """Say what became of the runs of a job that have these tags, the newest first.
 
+        One that started minutes ago counts as over: its batch would be running by now. Dagster may
+        take a run for alive for a day when its machine has died.
+
         Raises
         ------
         ExecutorUnavailable
@@ -111,7 +115,8 @@ class Webserver:
             status = run.get("status") if isinstance(run, dict) else None
             if not isinstance(status, str):
                 raise _strange()
-            states.append("over" if status in _OVER else "open")
+            is_over = status in _OVER or _is_stuck(status, run.get("startTime"))
+            states.append("over" if is_over else "open")
         return states
 
     def launch(self, job: str, config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
@@ -207,6 +212,14 @@ def _checked(url: str, *, has_token: bool) -> tuple[str, str, int | None, str]:
             hint="use https; http is for this machine alone (127.0.0.1)",
         )
     return parts.scheme, host, port, parts.path.rstrip("/").removesuffix("/graphql")
+
+
+def _is_stuck(status: str, started: object) -> bool:
+    return (
+        status == "STARTED"
+        and isinstance(started, float | int)
+        and started < time.time() - _BEGINS_WITHIN
+    )
 
 
 def _content(answer: HTTPResponse, until: float) -> bytes:
