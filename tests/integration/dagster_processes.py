@@ -70,7 +70,8 @@ class Deployment:
     """A webserver, and what it answers."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/graphql"
+        self.url = f"http://127.0.0.1:{port}"
+        self._url = f"{self.url}/graphql"
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """Send a query, and give its data."""

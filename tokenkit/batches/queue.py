@@ -1,4 +1,4 @@
-"""The states of batches, and whose turn it is.
+"""The states of batches, from the upload to the end.
 
 Every change says which state and which attempt it goes on from, and does nothing if that isn't so
 any more: a worker that was given up for dead can't end a batch that another one has taken over.
@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     and_,
     delete,
@@ -26,28 +25,19 @@ from tokenkit.access.tables.changes import utc_now
 from tokenkit.batches.batch import OPEN, Batch, Failure, NewBatch, QueueFacts, State
 from tokenkit.batches.figures import Total, add_totals, queue_facts, read_totals
 from tokenkit.batches.rows import batches_of, change, find_batch, held
-from tokenkit.errors import BatchInterrupted, BatchLost, Overloaded, TooManyRequests
+from tokenkit.batches.turns import LEASE, Turns, over
+from tokenkit.errors import BatchLost, Overloaded, TooManyRequests
 from tokenkit.store.database import Database
 from tokenkit.store.models.batches import BatchRow
 
 SMALL_BYTES: Final = 16 * 2**20
 """Uploads up to this size may use what is kept for small ones."""
-LEASE: Final = timedelta(seconds=15)
-"""After how long without a sign of life a worker is given up for dead."""
-MOST_DEATHS: Final = 3
-"""How many workers may die over a batch before it has failed."""
 _UPLOAD_LASTS: Final = timedelta(hours=24)
 _REMEMBERED: Final = timedelta(days=30)
 """How long it stays known that there was a batch."""
-_LOST = Failure(
-    code=BatchInterrupted.code,
-    reason="workers_died",
-    text=f"{MOST_DEATHS} workers died while they worked on the batch",
-    hint="see the service's log; a file may need more memory than there is",
-)
 
 
-class Batches:
+class Batches(Turns):
     """The batches of a store.
 
     Parameters
@@ -73,11 +63,10 @@ class Batches:
         kept: timedelta = timedelta(hours=24),
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._database = database
+        super().__init__(database, now)
         self._most_waiting = most_waiting
         self._most_own = most_own
         self._kept = kept
-        self._now = now
 
     def create(self, connection: Connection, new: NewBatch) -> None:
         """Begin a batch, within the caller's transaction; it waits for its upload.
@@ -136,47 +125,6 @@ class Batches:
             expires=None,
         )
 
-    def claim(self, worker: str, *, small_only: bool = False) -> Batch | None:
-        """Take the batch that has waited longest; None if none waits.
-
-        Parameters
-        ----------
-        worker
-            Who takes it.
-        small_only
-            Whether large ones are left to others.
-        """
-        wanted = [BatchRow.state == "queued"]
-        if small_only:
-            wanted.append(BatchRow.is_small.is_(True))
-        while True:
-            with self._database.begin() as connection:
-                found = connection.execute(
-                    select(BatchRow.id, BatchRow.attempt)
-                    .where(*wanted)
-                    .order_by(BatchRow.queued, BatchRow.id)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                ).one_or_none()
-                if found is None:
-                    return None
-                now = self._now()
-                try:
-                    change(
-                        connection,
-                        and_(BatchRow.id == found.id, *wanted, BatchRow.attempt == found.attempt),
-                        state="running",
-                        attempt=found.attempt + 1,
-                        worker=worker,
-                        held_until=now + LEASE,
-                        started=now,
-                        rows_done=0,
-                    )
-                except BatchLost:
-                    # Another worker was faster.
-                    continue
-                return find_batch(connection, found.id)
-
     def note(self, batch: UUID, attempt: int, done: int, expected: int | None) -> bool:
         """Say that a batch is still being worked on, and how far; gives whether to go on.
 
@@ -216,7 +164,7 @@ class Batches:
             rows_written=report["rows_written"],
             rows_rejected=report["rows_rejected"],
             report=json.dumps(report),
-            **self._over(now, now + self._kept),
+            **over(now, now + self._kept),
         )
         add_totals(connection, totals)
 
@@ -249,48 +197,6 @@ class Batches:
         connection.execute(
             delete(BatchRow).where(BatchRow.id == batch, BatchRow.state == "uploading")
         )
-
-    def give_back(self, worker: str | None = None, *, died: bool = True) -> list[UUID]:
-        """Put what workers had back into the queue; gives which batches.
-
-        Parameters
-        ----------
-        worker
-            A worker that has ended; None for those that gave no sign of life.
-        died
-            Whether it ended without having been told to. A batch over which several die has failed.
-        """
-        if worker is None:
-            dead = and_(BatchRow.state == "running", BatchRow.held_until < self._now())
-        else:
-            dead = and_(BatchRow.state == "running", BatchRow.worker == worker)
-        given: list[UUID] = []
-        with self._database.begin() as connection:
-            rows = connection.execute(
-                select(
-                    BatchRow.id, BatchRow.attempt, BatchRow.deaths, BatchRow.cancel_requested
-                ).where(dead)
-            ).all()
-            for row in rows:
-                same = and_(dead, BatchRow.id == row.id, BatchRow.attempt == row.attempt)
-                try:
-                    if row.cancel_requested:
-                        self._end(connection, same)
-                    elif row.deaths + died >= MOST_DEATHS:
-                        self._end(connection, same, "failed", _LOST)
-                    else:
-                        change(
-                            connection,
-                            same,
-                            state="queued",
-                            deaths=row.deaths + died,
-                            worker=None,
-                            held_until=None,
-                        )
-                except BatchLost:
-                    continue
-                given.append(row.id)
-        return given
 
     def find(self, batch: UUID) -> Batch | None:
         """Find a batch; None if it isn't known, or not any more."""
@@ -330,10 +236,10 @@ class Batches:
         """
         now = self._now()
         gone: list[UUID] = []
-        over = and_(BatchRow.expires < now, BatchRow.state.in_(("complete", "uploading")))
+        overdue = and_(BatchRow.expires < now, BatchRow.state.in_(("complete", "uploading")))
         with self._database.begin() as connection:
-            for row in connection.execute(select(BatchRow.id, BatchRow.state).where(over)).all():
-                same = and_(over, BatchRow.id == row.id, BatchRow.state == row.state)
+            for row in connection.execute(select(BatchRow.id, BatchRow.state).where(overdue)).all():
+                same = and_(overdue, BatchRow.id == row.id, BatchRow.state == row.state)
                 try:
                     if row.state == "uploading":
                         self._end(connection, same)
@@ -373,25 +279,3 @@ class Batches:
         """Say what all batches have come to so far."""
         with self._database.read() as connection:
             return read_totals(connection)
-
-    def _end(
-        self,
-        connection: Connection,
-        where: ColumnElement[bool],
-        state: State = "cancelled",
-        failure: Failure | None = None,
-    ) -> None:
-        told = {} if failure is None else asdict(failure)
-        change(
-            connection,
-            where,
-            state=state,
-            sealed_key=None,
-            **{f"error_{name}": value for name, value in told.items()},
-            **self._over(self._now(), None),
-        )
-        add_totals(connection, {Total(measure="batches", outcome=state): 1})
-
-    @staticmethod
-    def _over(now: datetime, expires: datetime | None) -> dict[str, Any]:
-        return {"ended": now, "expires": expires, "worker": None, "held_until": None}

@@ -83,7 +83,8 @@
     └── BatchError TK950                        batches
         ├── BatchLost TK951                     it is over, or another worker has it
         ├── BatchInterrupted TK952              its workers died
-        └── PolicyReplaced TK953                its policy isn't the one any more
+        ├── PolicyReplaced TK953                its policy isn't the one any more
+        └── ExecutorUnavailable TK954           Dagster can't be reached, or takes no runs
 
 Codes are stable: Polars rebuilds a plugin's error from its text alone, so the native module writes
 the code in front and :func:`from_polars` finds the class again. No message holds a value, a token
@@ -332,6 +333,7 @@ from tokenkit.errors.access import UnknownAccount as UnknownAccount  # noqa: E40
 from tokenkit.errors.batches import BatchError as BatchError  # noqa: E402
 from tokenkit.errors.batches import BatchInterrupted as BatchInterrupted  # noqa: E402
 from tokenkit.errors.batches import BatchLost as BatchLost  # noqa: E402
+from tokenkit.errors.batches import ExecutorUnavailable as ExecutorUnavailable  # noqa: E402
 from tokenkit.errors.batches import PolicyReplaced as PolicyReplaced  # noqa: E402
 from tokenkit.errors.client import CallerRefused as CallerRefused  # noqa: E402
 from tokenkit.errors.client import ClientError as ClientError  # noqa: E402

@@ -20,3 +20,7 @@ class BatchInterrupted(BatchError, code="TK952"):
 
 class PolicyReplaced(BatchError, code="TK953"):
     """The policy of a batch isn't the one any more that it was uploaded for."""
+
+
+class ExecutorUnavailable(BatchError, code="TK954"):
+    """What is to work on batches can't be reached, or doesn't take them."""

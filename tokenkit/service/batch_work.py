@@ -1,18 +1,18 @@
-"""The service's host as the one that works on batches."""
+"""Who works on batches, and what becomes of their files."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
 from functools import partial
 
+from tokenkit.batches.executors.dagster import DagsterExecutor
 from tokenkit.batches.executors.pool import WorkerPool
-from tokenkit.batches.opening import open_workshop
+from tokenkit.batches.executors.webserver import Webserver
 from tokenkit.batches.running import Workshop
 from tokenkit.keys import current_keyring
 from tokenkit.service.housekeeping import Housekeeping
 from tokenkit.service.logs import logging_as
 from tokenkit.service.settings import ServiceSettings
-from tokenkit.service.traces import tracing
+from tokenkit.service.workshops import service_workshop
 
 TIDY_SECONDS = 60.0
 """How often files are removed whose time is over."""
@@ -20,7 +20,7 @@ TIDY_SECONDS = 60.0
 
 @contextmanager
 def working_on_batches(settings: ServiceSettings) -> Iterator[None]:
-    """Have batches done on this host, and their files removed when their time is over.
+    """Have batches done, by Dagster or on this host, and files removed when their time is over.
 
     A keyring in memory can't be opened by another process; then another host has to do it.
 
@@ -28,39 +28,37 @@ def working_on_batches(settings: ServiceSettings) -> Iterator[None]:
     ----------
     settings
         What the service is told.
+
+    Raises
+    ------
+    InvalidRequest
+        If Dagster's address can't be used.
     """
-    if not settings.batch_workers or current_keyring().path is None:
+    wanted = settings.dagster_url or settings.batch_workers
+    if not wanted or current_keyring().path is None:
         yield
         return
-    opened = partial(_opened, settings)
     with (
-        opened() as workshop,
-        closing(
-            WorkerPool(
-                opened,
-                settings.batch_workers,
-                workshop.batches.give_back,
-                partial(logging_as, settings),
-            )
-        ),
+        service_workshop(settings) as workshop,
+        closing(_executor(settings, workshop)),
         closing(Housekeeping([partial(tidy, workshop)], every=TIDY_SECONDS)),
     ):
         yield
 
 
-@contextmanager
-def _opened(settings: ServiceSettings) -> Iterator[Workshop]:
-    with (
-        tracing() as traces,
-        open_workshop(
-            settings.database_url,
-            settings.batches_place,
-            settings.policies,
-            timedelta(hours=settings.result_hours),
-            traces.batch,
-        ) as workshop,
-    ):
-        yield workshop
+def _executor(settings: ServiceSettings, workshop: Workshop) -> DagsterExecutor | WorkerPool:
+    """Start who works on batches: Dagster if its address is known, this host otherwise."""
+    if settings.dagster_url:
+        webserver = Webserver(
+            settings.dagster_url, settings.dagster_location, token=settings.dagster_token
+        )
+        return DagsterExecutor(workshop.batches, webserver)
+    return WorkerPool(
+        partial(service_workshop, settings),
+        settings.batch_workers,
+        workshop.batches.give_back,
+        partial(logging_as, settings),
+    )
 
 
 def tidy(workshop: Workshop) -> None:

@@ -85,6 +85,14 @@ class ServiceSettings:
     batch_workers
         Processes that work on batches; one of several takes small ones only. 0 for none: another
         host does it.
+    dagster_url
+        Dagster's webserver, such as ``https://dagster.example``: a run for each batch is launched
+        there, and this host works on none. None for no Dagster.
+    dagster_token
+        What is shown to it, if it asks for a token. Not in the repr.
+    dagster_location
+        The code location that has the job for batches; ``repository@location`` if it isn't the
+        location's only one.
     most_upload_bytes
         The largest file that is uploaded.
     most_batches, most_own_batches
@@ -148,6 +156,9 @@ class ServiceSettings:
     database_seconds: float = 5.0
     batches: str | None = None
     batch_workers: int = 2
+    dagster_url: str | None = None
+    dagster_token: str | None = field(default=None, repr=False)
+    dagster_location: str = "tokenkit"
     most_upload_bytes: int = 10 * 2**30
     most_batches: int = 1_000
     most_own_batches: int = 100

@@ -11,7 +11,8 @@ from sqlalchemy import insert
 
 from tokenkit.batches.batch import Failure, NewBatch
 from tokenkit.batches.figures import Total, add_totals
-from tokenkit.batches.queue import LEASE, MOST_DEATHS, SMALL_BYTES, Batches
+from tokenkit.batches.queue import SMALL_BYTES, Batches
+from tokenkit.batches.turns import LEASE, MOST_DEATHS
 from tokenkit.errors import BatchLost, Overloaded, TooManyRequests
 from tokenkit.store.models.access import UserRow
 
