@@ -203,15 +203,23 @@ def service(port: int, url: str, folder: str, secret: str) -> None:
     """Serve tokens."""
     from tokenkit.keys import Keyring
     from tokenkit.service.app import create_app
+    from tokenkit.service.logs import logging_as
     from tokenkit.service.serving import DrainingServer, configuration
     from tokenkit.service.settings import ServiceSettings
 
     settings = ServiceSettings(
-        port=port, database_url=url, policies=Path(folder), notice_seconds=0.1
+        port=port,
+        database_url=url,
+        policies=Path(folder),
+        notice_seconds=0.1,
+        log_folder=Path(folder).parent / "logs",
+        # They count, and refuse nobody here.
+        api_key_limit="100000000/minute",
+        address_limit="100000000/minute",
     )
-    with keyring(secret) as ring:
+    with keyring(secret) as ring, logging_as(settings) as logs:
         assert isinstance(ring, Keyring)
-        DrainingServer(configuration(create_app(settings, ring), settings)).run()
+        DrainingServer(configuration(create_app(settings, ring, logs), settings)).run()
 
 
 def keyring(secret: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - imported late
