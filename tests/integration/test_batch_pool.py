@@ -217,6 +217,25 @@ def test_a_killed_worker_s_batch_is_done_once(folder, opened, workshop, owner):
     }
 
 
+def test_the_pool_outlives_what_it_did_not_foresee(folder, opened, workshop, owner, monkeypatch):
+    """A dead worker that can't be replaced at once, as without memory, is replaced later."""
+    monkeypatch.setattr("tokenkit.batches.executors.pool._UNOPENED_SECONDS", 0.1)
+    failures = [MemoryError(), MemoryError()]
+
+    def give_back(name):
+        if failures:
+            raise failures.pop()
+        return workshop.batches.give_back(name)
+
+    with closing(WorkerPool(opened, 1, give_back)) as pool:
+        (first,) = pool.process_ids
+        os.kill(first, signal.SIGKILL)
+        batch = upload(workshop, owner, many(30))
+        assert ended(workshop, batch).state == "complete"
+        assert failures == []
+        assert pool.process_ids != [first]
+
+
 def test_workers_end_with_the_process_that_started_them(folder, opened, workshop, owner):
     """The whole service killed with -9: its workers are gone, and the next one does the batch."""
     command = [sys.executable, "-m", "tests.integration.batch_processes", str(folder), "2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
@@ -185,3 +186,31 @@ def test_the_executor_waits_for_a_webserver_that_is_away(
             time.sleep(0.02)
     assert len(fake.runs) == 1
     assert "TK954" in caplog.text or "503" in caplog.text
+
+
+def test_the_executor_outlives_what_it_did_not_foresee(
+    database,
+    batches,  # noqa: F811
+    owner,  # noqa: F811
+    fake,
+    caplog,
+    monkeypatch,
+):
+    """Its place is in the log, its words aren't, and the batch is launched a moment later."""
+    monkeypatch.setattr("tokenkit.batches.executors.dagster._AFTER_FAILURE", timedelta(0))
+    give_back, failures = batches.give_back, [RuntimeError("CANARY")]
+
+    def failing_once():
+        if failures:
+            raise failures.pop()
+        return give_back()
+
+    monkeypatch.setattr(batches, "give_back", failing_once)
+    queued(database, batches, owner)
+    with closing(DagsterExecutor(batches, Webserver(fake.url, "there"), look_seconds=0.01)):
+        until = time.monotonic() + 20
+        while not fake.runs:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert "an unforeseen RuntimeError" in caplog.text
+    assert "CANARY" not in caplog.text

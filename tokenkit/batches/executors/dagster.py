@@ -15,6 +15,7 @@ from tokenkit.batches.batch import Batch
 from tokenkit.batches.executors.webserver import Webserver
 from tokenkit.batches.turns import Turns
 from tokenkit.errors import ExecutorUnavailable, TokenkitError
+from tokenkit.errors.places import place_of
 
 BATCH_JOB: Final = "tokenkit_batch"
 """The name of Dagster's job that does one batch."""
@@ -75,6 +76,9 @@ class DagsterExecutor:
                     self._said(None)
             except TokenkitError as error:
                 self._said(error)
+                self._ending.wait(_AFTER_FAILURE.total_seconds())
+            except Exception as exc:  # noqa: BLE001 - whatever it is, later batches are launched
+                _LOG.error("an unforeseen %s%s: no launch", type(exc).__name__, place_of(exc))
                 self._ending.wait(_AFTER_FAILURE.total_seconds())
 
     def _said(self, error: TokenkitError | None) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from tokenkit.batches.running import Workshop, run_batch
 from tokenkit.errors import BatchLost, TokenkitError
+from tokenkit.errors.places import place_of
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -100,11 +101,18 @@ class WorkerPool:
 
     def _watch(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
-            for place, (name, process) in list(self._processes.items()):
-                if not process.is_alive():
-                    _LOG.warning("a batch worker ended with %s", process.exitcode)
-                    self._give_back(name)
-                    self._start(place, small_only=self._small_only and place == 0)
+            try:
+                self._look()
+            except Exception as exc:  # noqa: BLE001 - such as no memory for a process; it may come back
+                _LOG.error("an unforeseen %s%s: no worker", type(exc).__name__, place_of(exc))
+                self._ending.wait(_UNOPENED_SECONDS)
+
+    def _look(self) -> None:
+        for place, (name, process) in list(self._processes.items()):
+            if not process.is_alive():
+                _LOG.warning("a batch worker ended with %s", process.exitcode)
+                self._give_back(name)
+                self._start(place, small_only=self._small_only and place == 0)
 
     def _give_back(self, name: str) -> None:
         try:
