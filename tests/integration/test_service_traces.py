@@ -49,6 +49,7 @@ def watched(tmp_path, monkeypatch):
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "TOKENKIT_SERVICE_LOG_FOLDER": str(tmp_path / "logs"),
             "TOKENKIT_SERVICE_LOG_LEVEL": "debug",
+            "TOKENKIT_SERVICE_TRUSTED_PROXIES": "127.0.0.1",
             "TOKENKIT_SERVICE_SLOW_SECONDS": "0.000001",
             "TOKENKIT_SERVICE_PERFORMANCE_SECONDS": "0.2",
             "TOKENKIT_SERVICE_BATCHES": str(tmp_path / "batches"),
@@ -96,6 +97,7 @@ def test_marked_values_are_in_no_log_trace_or_metric(watched):
         "tracestate": f"vendor={NAME}",
         "baggage": f"card={CARD}",
         "user-agent": NAME,
+        "x-forwarded-for": NAME,
         "referer": f"http://{NAME}.example",
     }
     for value in (CARD, BAD_CARD, NAME):

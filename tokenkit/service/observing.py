@@ -1,6 +1,8 @@
 """The application as it is watched from outside: counted, timed, and told of in the access log."""
 
 import time
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -120,11 +122,20 @@ def _line(
         "status": status or None,
         "seconds": round(seconds, 6),
         "sent_bytes": sent,
-        "client": client[0] if client else None,
+        "client": _address(client[0]) if client else None,
         "via": principal.via if principal else None,
         "principal": str(principal.id) if principal else None,
         "batch_id": _batch_id(scope) if route.startswith(_BATCHES) else None,
     }
+
+
+@lru_cache(maxsize=4_096)
+def _address(host: str) -> str | None:
+    """Give an address if it is one: what a trusted proxy hands on may have been made up."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None
 
 
 def _batch_id(scope: Scope) -> str | None:
