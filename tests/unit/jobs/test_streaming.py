@@ -1,6 +1,8 @@
 """The query's thread: interrupts end it, progress is told, settings are put back."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,6 +10,7 @@ import polars as pl
 import pytest
 
 from tokenkit.engines.polars.rows import RowCounter
+from tokenkit.jobs.polars_settings import bounded_memory
 from tokenkit.jobs.progress import Silent
 from tokenkit.jobs.streaming import collect
 
@@ -85,3 +88,41 @@ def test_a_query_ends_with_its_counter():
     del counter
     with pytest.raises(pl.exceptions.ComputeError, match="has ended"):
         query.collect()
+
+
+_READER = """
+from ctypes import CDLL, c_char_p, c_long, c_void_p
+from tokenkit.jobs.polars_settings import bounded_memory
+
+getenv = CDLL(None).getenv
+getenv.argtypes, getenv.restype = [c_char_p], c_void_p
+environ = c_void_p.in_dll(CDLL(None), "environ")
+with bounded_memory():
+    pass
+places = set()
+for _ in range(1_000):
+    with bounded_memory():
+        places.add(environ.value)
+    places.add(environ.value)
+    # What is freed is taken by others, so that a list that moves doesn't come back to its place.
+    CDLL(None).malloc(1_000)
+print(len(places))
+"""
+
+
+def test_the_list_of_variables_stays_where_it_is():
+    """Native threads read it without a lock: a process whose jobs moved it died now and then."""
+    said = subprocess.run(
+        [sys.executable, "-c", _READER], capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "1"
+
+
+def test_jobs_at_once_leave_no_settings_behind():
+    """The one that begins first doesn't take away what the other one still needs."""
+    before = dict(os.environ)
+    with bounded_memory():
+        with bounded_memory():
+            inner = os.environ["POLARS_IDEAL_MORSEL_SIZE"]
+        assert os.environ["POLARS_IDEAL_MORSEL_SIZE"] == inner
+    assert dict(os.environ) == before
