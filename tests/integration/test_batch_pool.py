@@ -258,8 +258,16 @@ def test_workers_end_with_the_process_that_started_them(folder, opened, workshop
 
 
 def test_a_running_batch_is_cancelled(folder, opened, workshop, owner):
-    """It ends within seconds, nothing of it stays, and its worker goes on with the next."""
-    with closing(WorkerPool(opened, 1, workshop.batches.give_back)) as pool:
+    """It ends within seconds, nothing of it stays, and its worker goes on with the next.
+
+    That is so too if the service was started with interrupts ignored, as in a script's background.
+    """
+    handled = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pool = WorkerPool(opened, 1, workshop.batches.give_back)
+    finally:
+        signal.signal(signal.SIGINT, handled)
+    with closing(pool):
         first = pool.process_ids
         batch = upload(workshop, owner, many(LARGE))
         begun(workshop, batch)

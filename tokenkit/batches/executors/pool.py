@@ -154,6 +154,9 @@ def work(
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, told)
+    # A batch that is cancelled ends by an interrupt, which a service started by `nohup` or in a
+    # script's background ignores, and its workers with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with surroundings():
         _work(opened, name, ending, small_only=small_only)
